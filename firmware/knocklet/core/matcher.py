@@ -1,0 +1,100 @@
+"""Port sequences: who has knocked which step, and does a packet complete one?
+
+For one source and one sequence (architecture, "Knocks"):
+
+    the expected step            goes on; the last one completes
+    a step seen before           ignored: a SYN retransmission, a doubled packet
+    a step further on            out of turn: ends the attempt
+    a decoy                      ends all attempts of the source; the third such end within a minute rests it
+    any other port               does not matter
+
+An attempt lives `window_ms` from its first step. Sequences and sources know nothing of each other.
+"""
+
+from . import verdict
+from .attempts import GUARD
+
+REST_MS = 60_000  # how long a source rests, and how long one ended attempt is held against it
+_ENDS = 3  # attempts of one source that decoys may end before it rests
+SEQUENCES = 16  # at most: `completed` is a bit mask
+
+
+class Matcher:
+    def __init__(self, attempts):
+        self.attempts = attempts
+        self.completed = 0  # bit mask of the sequences that the last packet completed
+        self._places = {}  # protocol << 16 | port -> pairs of bytes (sequence, step); no pair: a decoy
+        self._lengths = b""  # number of steps, by sequence
+        attempts.set_window(GUARD, REST_MS)
+
+    def set_sequences(self, sequences, decoys):
+        """Match these from now on.
+
+        sequences: list of objects with `steps` (pairs of protocol, port) and `window_ms`; decoys: ports, for TCP and UDP.
+        """
+        places = {}
+        for port in decoys:
+            places[6 << 16 | port] = places[17 << 16 | port] = b""
+        for number, sequence in enumerate(sequences):
+            self.attempts.set_window(number, sequence.window_ms)
+            for step, (protocol, port) in enumerate(sequence.steps):
+                key = protocol << 16 | port
+                places[key] = places.get(key, b"") + bytes((number, step))
+        self._places = places
+        self._lengths = bytes([len(sequence.steps) for sequence in sequences])
+        self.attempts.forget_attempts()  # they counted steps of other sequences
+
+    def knock(self, packet, frame, now_ms):
+        """One parsed packet to an address of ours. Returns a verdict; hot, allocates nothing."""
+        places = self._places.get(packet.protocol << 16 | packet.port)
+        if places is None:
+            return verdict.OTHER_PORT
+        attempts = self.attempts
+        attempts.select(frame, packet.source, packet.address_bytes)
+        self.completed = 0
+        if not places:
+            return self._decoy(now_ms)
+        guard = attempts.find(GUARD, now_ms)
+        if guard >= 0 and attempts.step[guard] >= _ENDS:
+            return verdict.RESTING
+        best = 0
+        i = 0
+        while i < len(places):
+            best = max(best, self._step(places[i], places[i + 1], now_ms))
+            i += 2
+        return best
+
+    def _step(self, sequence, step, now_ms):
+        attempts = self.attempts
+        entry = attempts.find(sequence, now_ms)
+        if entry < 0:
+            if step:
+                return verdict.STEP_ALONE
+            if self._lengths[sequence] == 1:
+                self.completed |= 1 << sequence
+                return verdict.COMPLETE
+            return verdict.STEP_STARTED if attempts.place(sequence, now_ms) >= 0 else verdict.TABLE_FULL
+        seen = attempts.step[entry]
+        if step < seen:
+            return verdict.STEP_REPEATED
+        if step > seen:
+            attempts.free(entry)
+            return verdict.STEP_OUT_OF_TURN
+        if step + 1 < self._lengths[sequence]:
+            attempts.step[entry] = step + 1
+            return verdict.STEP_ADVANCED
+        attempts.free(entry)
+        self.completed |= 1 << sequence
+        return verdict.COMPLETE
+
+    def _decoy(self, now_ms):
+        attempts = self.attempts
+        if not attempts.end_all(now_ms):
+            return verdict.DECOY
+        guard = attempts.find(GUARD, now_ms)
+        if guard < 0:
+            attempts.place(GUARD, now_ms)  # there is room: the attempt that just ended
+            return verdict.DECOY_ENDED
+        attempts.touch(guard, now_ms)
+        attempts.step[guard] += 1
+        return verdict.SWEEP if attempts.step[guard] >= _ENDS else verdict.DECOY_ENDED

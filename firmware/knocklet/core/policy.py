@@ -1,0 +1,282 @@
+"""The policy: what is protected, for how long it opens, and which sequences open or close it. Read strictly.
+
+Every key is known, every type and range is checked; one wrong thing refuses the whole, with a line that names the key,
+what was found and what is allowed.
+"""
+
+from ..wire.addresses import parse_endpoint
+from ..wire.names import is_name
+from ..wire.steps import format_step, parse_step
+from .errors import ConfigError
+from .matcher import SEQUENCES
+from .packet import TCP, UDP
+from .strict_json import loads
+
+DECOYS = 64
+_INTERFACES = 8
+_SERVICES = 32
+_STEPS = 32
+_DAY_S = 86_400
+_TTL_S = 30
+_WINDOW_S = 10
+_MARK = "_"  # stands for "no default: required"
+
+
+class Policy:
+    """interfaces, zone, firewall: as in the file; decoys: how many; services, sequences: lists; warnings: lines."""
+
+
+class Service:
+    """index, name, protocol, port, to, to_port, to6, to6_port, masquerade, ttl_s, idle_s, max_s, one_shot, cut, families.
+
+    ttl_s is 0 where idle_s and max_s are set, and the other way round. to: 4 bytes or None; to6: 16 bytes or None.
+    families: the address families it can be opened for, a tuple of 4 and 6.
+    """
+
+    def life_ms(self):
+        """How long a grant lives that nobody renews, in milliseconds."""
+        return 1000 * (self.idle_s or self.ttl_s)
+
+    def shape(self):
+        """All that the firewall's rules say of this service: where it is equal, grants live on over a reload."""
+        return tuple(getattr(self, key) for key in _SHAPE)
+
+
+_SHAPE = (
+    "index", "name", "protocol", "port", "to", "to_port", "to6", "to6_port", "masquerade",
+    "ttl_s", "idle_s", "max_s", "one_shot", "cut",
+)  # fmt: skip
+
+
+class Sequence:
+    """name, steps: list of (protocol, port), window_ms, opens: True or False (closes), services: list of Service."""
+
+
+def load(data):
+    """The Policy in `data` (bytes of a JSON file). Raises ConfigError."""
+    top = _Table(loads(data), "the configuration")
+    policy = Policy()
+    policy.interfaces = _interfaces(top)
+    policy.zone = top.choice("zone", "drop", ("drop", "reject", "accept"))
+    policy.firewall = top.choice("firewall", "auto", ("auto", "ipset", "nft"))
+    policy.decoys = top.integer("decoys", DECOYS, 0, 256)
+    policy.services = [_service(name, table) for name, table in top.tables("services", _SERVICES)]
+    by_name = {service.name: service for service in policy.services}
+    policy.sequences = [_sequence(name, table, by_name) for name, table in top.tables("sequences", SEQUENCES)]
+    top.done()
+    _check_services(policy.services)
+    _check_steps(policy)
+    policy.warnings = _warnings(policy)
+    return policy
+
+
+def _interfaces(top):
+    names = top.texts("interfaces", 1, _INTERFACES)
+    for name in names:
+        # dev_valid_name() of the kernel takes more; what is taken here is safe in a rule.
+        if not 0 < len(name) < 16 or any(not (c.isalpha() or c.isdigit() or c in "-_.") for c in name):
+            top.fail("interfaces", name, "interface names of 1-15 letters, digits, '-', '_', '.'")
+        if name[0] in "-." or names.count(name) > 1:
+            top.fail("interfaces", name, "each interface once, beginning with a letter or digit")
+    return names
+
+
+def _service(name, table):
+    service = Service()
+    service.name = name
+    service.index = table.integer("index", _MARK, 1, 255)
+    service.protocol = UDP if table.choice("protocol", "tcp", ("tcp", "udp")) == "udp" else TCP
+    service.port = table.integer("port", _MARK, 1, 65535)
+    service.to, service.to_port = _endpoint(table, "to", 4, "an IPv4 address and port as 192.168.1.50:443")
+    service.to6, service.to6_port = _endpoint(table, "to6", 16, "an IPv6 address and port as [fd00::50]:443")
+    if service.to is None and "masquerade" in table.values:
+        table.fail("masquerade", table.values["masquerade"], "'masquerade' only beside 'to'")
+    service.masquerade = table.choice("masquerade", "auto", ("auto", True, False))
+    service.idle_s = table.integer("idle", 0, 1, _DAY_S)
+    service.max_s = table.integer("max", 0, 1, _DAY_S)
+    service.one_shot = table.choice("one_shot", False, (True, False))
+    service.cut = table.choice("cut", False, (True, False))
+    if bool(service.idle_s) != bool(service.max_s) or service.idle_s and service.idle_s >= service.max_s:
+        table.fail("idle", service.idle_s or "nothing", "'idle' and 'max' together, 'idle' shorter than 'max'")
+    if service.idle_s and "ttl" in table.values:
+        table.fail("ttl", table.values["ttl"], "either 'ttl' or 'idle' with 'max'")
+    service.ttl_s = 0 if service.idle_s else table.integer("ttl", _TTL_S, 1, _DAY_S)
+    if service.one_shot and (service.idle_s or service.cut):
+        table.fail("one_shot", True, "'one_shot' without 'idle' and 'cut': its first connection uses the entry up")
+    table.done()
+    if service.to is None and service.to6 is None:
+        service.families = (4, 6)
+    else:
+        service.families = ((4,) if service.to else ()) + ((6,) if service.to6 else ())
+    return service
+
+
+def _endpoint(table, key, count, allowed):
+    text = table.text(key, "")
+    if not text:
+        return None, 0
+    try:
+        address, port = parse_endpoint(text)
+    except ValueError:
+        table.fail(key, text, allowed)
+    loopback = b"\0" * 15 + b"\1"
+    if len(address) != count or address[0] >= (224 if count == 4 else 255) or address in (b"\0" * 16, loopback):
+        table.fail(key, text, allowed)
+    if count == 4 and address[0] in (0, 127):
+        table.fail(key, text, allowed)
+    return address, port
+
+
+def _sequence(name, table, by_name):
+    sequence = Sequence()
+    sequence.name = name
+    sequence.steps = []
+    for text in table.texts("steps", 1, _STEPS):
+        try:
+            step = parse_step(text)
+        except ValueError as error:
+            table.fail("steps", text, "1 to %d steps as 7000/tcp or 7000/udp (%s)" % (_STEPS, error))
+        if step in sequence.steps:
+            table.fail("steps", text, "each step once: a repeated one looks like a retransmission")
+        sequence.steps.append(step)
+    sequence.window_ms = 1000 * table.integer("window", _WINDOW_S, 1, 60)
+    if ("open" in table.values) == ("close" in table.values):
+        table.fail("open", "both or none", "exactly one of 'open' and 'close', a list of service names")
+    sequence.opens = "open" in table.values
+    key = "open" if sequence.opens else "close"
+    sequence.services = []
+    for service in table.texts(key, 1, _SERVICES):
+        if service not in by_name or by_name[service] in sequence.services:
+            table.fail(key, service, "names of services, each once: " + ", ".join(sorted(by_name)))
+        sequence.services.append(by_name[service])
+    table.done()
+    return sequence
+
+
+def _check_services(services):
+    """No two services may share an index, or be reached at one port."""
+    indexes = {}
+    doors = {}
+    for service in services:
+        other = indexes.setdefault(service.index, service)
+        if other is not service:
+            raise ConfigError("services.%s.index: %d is %s's; allowed: an index of its own"
+                              % (service.name, service.index, other.name))  # fmt: skip
+        for family in service.families:
+            address, port = (service.to6, service.to6_port) if family == 6 and service.to6 else (None, service.port)
+            other = doors.setdefault((family, service.protocol, address, port), service)
+            if other is not service:
+                raise ConfigError("services.%s.port: %d is %s's; allowed: a port of its own"
+                                  % (service.name, port, other.name))  # fmt: skip
+
+
+def _check_steps(policy):
+    """A step may not be a protected port, and a sweep needs a decoy to fall over between two steps."""
+    protected = {(service.protocol, service.port): service for service in policy.services}
+    every_step = {step for sequence in policy.sequences for step in sequence.steps}
+    for sequence in policy.sequences:
+        where = "sequences.%s.steps: " % sequence.name
+        for step in sequence.steps:
+            if step in protected:
+                raise ConfigError(where + "%s is the port of service %s; allowed: ports of no service"
+                                  % (format_step(*step), protected[step].name))  # fmt: skip
+        if not policy.decoys:
+            continue
+        for one, two in neighbours(sequence):
+            low, high = min(one[1], two[1]), max(one[1], two[1])
+            taken = {port for _, port in every_step | set(protected) if low < port < high}
+            if high - low - 1 <= len(taken):
+                raise ConfigError(where + "%s and %s have no free port between them for a decoy; allowed: steps further apart"
+                                  % (format_step(*one), format_step(*two)))  # fmt: skip
+
+
+def neighbours(sequence):
+    """The pairs of consecutive steps of one protocol: what a sweep in port order hits one after the other."""
+    steps = sequence.steps
+    return [(steps[i], steps[i + 1]) for i in range(len(steps) - 1) if steps[i][0] == steps[i + 1][0]]
+
+
+def _warnings(policy):
+    lines = []
+    for sequence in policy.sequences:
+        if len(sequence.steps) == 1:
+            lines.append("sequences.%s: one step: any scan of that port does it" % sequence.name)
+    if policy.sequences and not policy.decoys:
+        lines.append("decoys: 0: a sweep of all ports can do an ascending sequence")
+    return lines
+
+
+class _Table:
+    """One JSON object of the configuration: its values are taken out one by one, and none may be left."""
+
+    def __init__(self, values, where, prefix=""):
+        if not isinstance(values, dict):
+            raise ConfigError("%s: found %s; allowed: an object in braces" % (where, _shown(values)))
+        self.values = values
+        self.prefix = prefix
+        self._known = []
+
+    def fail(self, key, found, allowed):
+        raise ConfigError("%s%s: found %s; allowed: %s" % (self.prefix, key, _shown(found), allowed))
+
+    def _take(self, key, default):
+        self._known.append(key)
+        if key not in self.values:
+            if default is _MARK:
+                self.fail(key, "nothing", "a value: it is required")
+            return default
+        return self.values[key]
+
+    def choice(self, key, default, allowed):
+        found = self._take(key, default)
+        for value in allowed:
+            if found == value and type(found) is type(value):
+                return value
+        self.fail(key, found, ", ".join(['"%s"' % v if isinstance(v, str) else _shown(v) for v in allowed]))
+
+    def integer(self, key, default, low, high):
+        found = self._take(key, default)
+        if key in self.values and (type(found) is not int or not low <= found <= high):
+            self.fail(key, found, "a whole number, %d-%d" % (low, high))
+        return found
+
+    def text(self, key, default):
+        found = self._take(key, default)
+        if type(found) is not str or key in self.values and not found:
+            self.fail(key, found, "a text in quotes")
+        return found
+
+    def texts(self, key, low, high):
+        found = self._take(key, _MARK)
+        if type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found):
+            self.fail(key, found, "a list of %d to %d texts" % (low, high))
+        return found
+
+    def tables(self, key, high):
+        """The (name, table) pairs of an object of objects, by name."""
+        found = self._take(key, {})
+        if type(found) is not dict or len(found) > high:
+            self.fail(key, found, "an object with at most %d entries" % high)
+        for name in found:
+            if not is_name(name):
+                self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
+        return [(name, _Table(found[name], key + "." + name, "%s.%s." % (key, name))) for name in sorted(found)]
+
+    def done(self):
+        for key in sorted(self.values):
+            if key not in self._known:
+                raise ConfigError("%s%s: unknown key; allowed: %s"
+                                  % (self.prefix, _plain(key), ", ".join(sorted(self._known))))  # fmt: skip
+
+
+def _shown(value):
+    if value is True or value is False or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str):
+        return "'%s'" % _plain(value)
+    return _plain(str(value))
+
+
+def _plain(text):
+    """A piece of the input for an error line: short, printable."""
+    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:60]])

@@ -1,0 +1,152 @@
+"""Strict JSON (RFC 8259) in ASCII, for configuration.
+
+The interpreter's own parser takes missing commas, doubled keys and text after the end; a policy with a typing
+mistake must be refused instead. Limits as wire.md section 4: depth 8, no number of more than 10 digits, no NUL.
+Numbers are integers: nothing in a policy is a fraction.
+"""
+
+from .errors import ConfigError
+
+_DEPTH = 8
+_DIGITS = 10
+_SPACE = " \t\r\n"
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_WORDS = (("true", True), ("false", False), ("null", None))
+
+
+class _Reader:
+    def __init__(self, text):
+        self.text = text
+        self.at = 0
+
+    def fail(self, what):
+        line = self.text.count("\n", 0, self.at) + 1
+        raise ConfigError("line %d: %s" % (line, what))
+
+    def peek(self):
+        """The next character that is not white space, "" at the end."""
+        text = self.text
+        while self.at < len(text) and text[self.at] in _SPACE:
+            self.at += 1
+        return text[self.at] if self.at < len(text) else ""
+
+    def expect(self, character, where):
+        found = self.peek()
+        if found != character:
+            self.fail("%s: expected '%s', found %s" % (where, character, _shown(found)))
+        self.at += 1
+
+    def value(self, depth):
+        if depth > _DEPTH:
+            self.fail("nested deeper than %d" % _DEPTH)
+        first = self.peek()
+        if first == "{":
+            return self.object(depth)
+        if first == "[":
+            return self.array(depth)
+        if first == '"':
+            return self.string()
+        if first == "-" or first.isdigit():
+            return self.integer()
+        for word, value in _WORDS:
+            if self.text[self.at : self.at + len(word)] == word:
+                self.at += len(word)
+                return value
+        self.fail("expected a value, found %s" % _shown(first))
+
+    def object(self, depth):
+        found = {}
+        self.at += 1
+        if self.peek() == "}":
+            self.at += 1
+            return found
+        while True:
+            if self.peek() != '"':
+                self.fail("expected a key in quotes, found %s" % _shown(self.peek()))
+            key = self.string()
+            if key in found:
+                self.fail("key %s given twice" % _shown(key))
+            self.expect(":", "after key %s" % _shown(key))
+            found[key] = self.value(depth + 1)
+            if self.peek() != ",":
+                self.expect("}", "after the value of %s" % _shown(key))
+                return found
+            self.at += 1
+
+    def array(self, depth):
+        found = []
+        self.at += 1
+        if self.peek() == "]":
+            self.at += 1
+            return found
+        while True:
+            found.append(self.value(depth + 1))
+            if self.peek() != ",":
+                self.expect("]", "in a list")
+                return found
+            self.at += 1
+
+    def string(self):
+        parts = []
+        self.at += 1
+        while True:
+            if self.at >= len(self.text):
+                self.fail("text without closing quote")
+            character = self.text[self.at]
+            if character == '"':
+                self.at += 1
+                return "".join(parts)
+            if ord(character) < 32:
+                self.fail("control character in a text")
+            if character == "\\":
+                self.at += 1
+                character = self.escape()
+            parts.append(character)
+            self.at += 1
+
+    def escape(self):
+        letter = self.text[self.at : self.at + 1]
+        if letter in _ESCAPES:
+            return _ESCAPES[letter]
+        digits = self.text[self.at + 1 : self.at + 5]
+        if letter != "u" or len(digits) != 4 or any(d not in "0123456789abcdefABCDEF" for d in digits):
+            self.fail("unknown escape \\%s" % letter if letter else "text without closing quote")
+        code = int(digits, 16)
+        if code == 0 or code > 126:
+            self.fail("\\u%s: only ASCII without NUL is allowed" % digits)
+        self.at += 4
+        return chr(code)
+
+    def integer(self):
+        start = self.at
+        if self.text[self.at] == "-":
+            self.at += 1
+        digits = self.at
+        while self.at < len(self.text) and self.text[self.at].isdigit():
+            self.at += 1
+        number = self.text[digits : self.at]
+        if not number or len(number) > _DIGITS or (number[0] == "0" and len(number) > 1):
+            self.fail("a number has 1 to %d digits and no leading zero" % _DIGITS)
+        if self.text[self.at : self.at + 1] in (".", "e", "E"):
+            self.fail("numbers are whole")
+        return int(self.text[start : self.at])
+
+
+def _shown(text):
+    """A piece of the input for an error line: short, printable."""
+    if not text:
+        return "the end"
+    return "'%s'" % "".join([c if 32 <= ord(c) < 127 and c != "'" else "?" for c in text[:40]])
+
+
+def loads(data):
+    """The value of a JSON text given as bytes. Raises ConfigError with the line number."""
+    for line, content in enumerate(data.split(b"\n")):
+        for byte in content:
+            if byte >= 127 or byte < 32 and byte not in b"\t\r":
+                raise ConfigError("line %d: byte 0x%02x: only ASCII text is allowed" % (line + 1, byte))
+    reader = _Reader(str(data, "ascii"))
+    value = reader.value(1)
+    if reader.peek():
+        reader.fail("text after the end: %s" % _shown(reader.peek()))
+    return value

@@ -1,0 +1,1 @@
+"""Everything that touches the kernel: sockets, files, programs, the clock."""

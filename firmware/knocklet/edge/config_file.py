@@ -1,0 +1,26 @@
+"""The configuration file: read whole, and only if root alone can have written it."""
+
+import os
+
+from ..core.errors import ConfigError
+
+_LIMIT_BYTES = 65536
+_WRITABLE_BY_OTHERS = 0o022
+_READABLE_BY_OTHERS = 0o044
+
+
+def read(path):
+    """(its bytes, warnings: list of lines). Raises ConfigError."""
+    try:
+        found = os.stat(path)
+        if found[4] != 0 or found[0] & _WRITABLE_BY_OTHERS:
+            raise ConfigError("%s: others may write it; allowed: owner root, mode 0600" % path)
+        if found[6] > _LIMIT_BYTES:
+            raise ConfigError("%s: %d bytes; allowed: %d" % (path, found[6], _LIMIT_BYTES))
+        with open(path, "rb") as file:
+            data = file.read(_LIMIT_BYTES)
+    except OSError as error:
+        raise ConfigError("%s: cannot be read (error %d)" % (path, error.errno))
+    if found[0] & _READABLE_BY_OTHERS:
+        return data, ["%s: others may read the sequences in it; chmod 600 it" % path]
+    return data, []

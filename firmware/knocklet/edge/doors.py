@@ -1,0 +1,232 @@
+"""Doors: a decided knock becomes a kernel entry and a grant, and every end of a grant is noticed and told.
+
+The kernel's entry is made first and acknowledged, then the grant is remembered, then told. The entries end by
+themselves; what is done here about ends is noticing them. Nothing here runs for a packet that completes no knock.
+"""
+
+from ..core.clock import left
+from ..core.grants import Grants
+from ..wire.addresses import format_address
+from .firewall import FirewallError, Missing
+
+_CHECK_MS = 1000  # between two looks at the kernel's entries while one of them can end or vanish without notice
+_SETTLE_MS = 50  # after a change of the firewall, before looking: a reload is many messages
+_RETRY_MS = 5000  # after rules could not be restored
+_LATE_MS = 1500  # an entry that vanished this long before its end was taken away: ipset counts whole seconds
+
+
+class Doors:
+    def __init__(self, loop, events, cut):
+        """`cut(service, address)` ends established connections (conntrack.py)."""
+        self.grants = Grants()
+        self.firewall = None
+        self.policy = None
+        self.counts = {"opened": 0, "renewed": 0, "ended": 0, "refused": 0, "restored": 0, "firewall_failed": 0}
+        self._loop = loop
+        self._events = events
+        self._cut = cut
+        self._ends = loop.timer(self._end_due)
+        self._looks = loop.timer(self._look)
+
+    # Opening and closing
+
+    def open(self, service, address, client, now_ms):
+        """Open `service` for `address` (4 or 16 bytes), or renew. Returns True when the kernel has acknowledged."""
+        source = format_address(address)
+        family = 4 if len(address) == 4 else 6
+        if family not in service.families:
+            return self._refuse(now_ms, service, client, source, "no IPv%d address behind it" % family)
+        if service.one_shot:
+            self._look(now_ms)  # a used one is told as used, not taken for a live one
+        grants = self.grants
+        if grants.full() and not grants.find(service, address, client):
+            return self._refuse(now_ms, service, client, source, "too many grants")
+        known = bool(grants.of_entry((service.index, address)))
+        try:
+            self._add(service, address, known)
+        except Missing:
+            self._restore(now_ms)
+            try:
+                self._add(service, address, False)
+            except FirewallError as error:
+                return self._refuse(now_ms, service, client, source, str(error))
+        except FirewallError as error:
+            return self._refuse(now_ms, service, client, source, str(error))
+        grant, new = grants.put(service, address, client, now_ms)
+        kind = "opened" if new else "renewed"
+        self.counts[kind] += 1
+        self._plan(now_ms)
+        self._events.tell(now_ms, kind, ends_s=service.max_s or service.ttl_s, **_named(grant))
+        return True
+
+    def _add(self, service, address, known):
+        family = 4 if len(address) == 4 else 6
+        self.firewall.add(service, family, address, service.idle_s or service.ttl_s, service.max_s, known)
+
+    def _refuse(self, now_ms, service, client, source, reason):
+        self.counts["refused"] += 1
+        self._events.tell(now_ms, "refused", service=service.name, client=client, source=source, reason=reason)
+        return False
+
+    def close(self, grants, reason, now_ms, cut=False):
+        """End these grants now; `cut` ends their connections too. Returns how many ended."""
+        for grant in list(grants):
+            self._end(grant, now_ms, "closed", reason)
+            if cut or grant.service.cut:
+                self._cut(grant.service, grant.address)
+        self._plan(now_ms)
+        return len(grants)
+
+    def _end(self, grant, now_ms, event_type, reason=None):
+        """Forget the grant, take its entry away when it was the last one that needed it, and tell."""
+        if self.grants.end(grant):
+            family = 4 if len(grant.address) == 4 else 6
+            try:
+                self.firewall.remove(grant.service, family, grant.address)
+            except FirewallError:  # the set is gone, and the entry with it; the next look restores the rules
+                self._loop.start(self._looks, now_ms, _SETTLE_MS)
+        self.counts["ended"] += 1
+        fields = _named(grant)
+        if reason:
+            fields["reason"] = reason
+        self._events.tell(now_ms, event_type, **fields)
+
+    # Policy and firewall
+
+    def apply(self, policy, firewall, now_ms):
+        """Put a new policy into force. Grants of services that stay as they were live on. Raises FirewallError."""
+        firewall.install(policy)
+        if self.firewall is not None and type(self.firewall) is not type(firewall):
+            self.close(self.grants.live, "config", now_ms)
+            self.firewall.uninstall()
+        shapes = {service.shape(): service for service in policy.services}
+        gone = [grant for grant in self.grants.live if grant.service.shape() not in shapes]
+        first = self.firewall is None
+        self.firewall = firewall
+        self.policy = policy
+        for grant in gone:
+            self.grants.end(grant)  # install() took the set, or the entries no longer fit
+            self.counts["ended"] += 1
+            self._events.tell(now_ms, "closed", reason="config", **_named(grant))
+        for grant in self.grants.live:
+            grant.service = shapes[grant.service.shape()]
+        if first:
+            self._adopt(now_ms)
+        self._plan(now_ms)
+
+    def _adopt(self, now_ms):
+        """At start: what the kernel holds open was granted by an engine before this one."""
+        services = {service.index: service for service in self.policy.services}
+        for index, _family, address, left_ms, max_left_ms in self.firewall.entries():
+            if index in services and not self.grants.full():
+                self.grants.adopt(services[index], address, left_ms, max_left_ms, now_ms)
+                self.counts["restored"] += 1
+
+    def firewall_changed(self, now_ms):
+        """Something in the firewall was changed, by us or by others: look soon."""
+        self._loop.start(self._looks, now_ms, _SETTLE_MS)
+
+    def _look(self, now_ms):
+        """Compare the kernel with the grants. Returns the wait to the next look."""
+        try:
+            entries = self.firewall.entries()
+        except Missing:
+            self._restore(now_ms)
+            return self._look_wait_ms()
+        except FirewallError:
+            self.counts["firewall_failed"] += 1
+            return _RETRY_MS
+        there = {(index, address): (left_ms, max_left_ms) for index, _family, address, left_ms, max_left_ms in entries}
+        for grant in list(self.grants.live):
+            if grant.key() in there:
+                if grant.service.idle_s:
+                    grant.end_ms = (now_ms + there[grant.key()][0]) & 0x3FFFFFFF
+            else:
+                self._vanished(grant, now_ms)
+        self._plan(now_ms)
+        return self._look_wait_ms()
+
+    def _vanished(self, grant, now_ms):
+        """The kernel has no entry any more: used up, ended by the kernel, or taken away by somebody."""
+        service = grant.service
+        early = left(now_ms, grant.end_ms) > _LATE_MS
+        if service.one_shot and early:
+            self._end(grant, now_ms, "used")
+        elif service.idle_s:
+            self._end_idle(grant, now_ms, early)
+        elif early:
+            self._put_back(grant, now_ms)
+        # else: its timer is about to tell it
+
+    def _end_idle(self, grant, now_ms, early):
+        if left(now_ms, grant.max_end_ms) <= _LATE_MS:
+            self._end(grant, now_ms, "expired", "max")
+        elif early:
+            self._end(grant, now_ms, "closed", "firewall")
+        else:
+            self._end(grant, now_ms, "idle")
+
+    def _restore(self, now_ms):
+        """Rules or sets are gone: make them again, and give the grants their entries back with what was left."""
+        try:
+            self.firewall.install(self.policy)
+        except FirewallError as error:
+            self.counts["firewall_failed"] += 1
+            self._events.tell(now_ms, "refused", reason=str(error))
+            self._loop.start(self._looks, now_ms, _RETRY_MS)
+            return
+        self.counts["restored"] += 1
+        self._events.tell(now_ms, "firewall_changed", restored=True)
+        try:
+            there = {(entry[0], entry[2]) for entry in self.firewall.entries()}
+        except FirewallError:
+            there = set()
+        for grant in list(self.grants.live):
+            if grant.key() not in there:
+                # What an idle or one-shot grant used up meanwhile cannot be known.
+                if grant.service.idle_s or grant.service.one_shot:
+                    self._end(grant, now_ms, "closed", "firewall")
+                else:
+                    self._put_back(grant, now_ms)
+        self._plan(now_ms)
+
+    def _put_back(self, grant, now_ms):
+        left_s = self.grants.entry_left(grant.key(), now_ms)[0] // 1000
+        if left_s < 1:
+            return
+        family = 4 if len(grant.address) == 4 else 6
+        try:
+            self.firewall.add(grant.service, family, grant.address, left_s, 0, False)
+        except FirewallError:
+            self._loop.start(self._looks, now_ms, _RETRY_MS)
+
+    # Ends
+
+    def _end_due(self, now_ms):
+        """Timer: tell the grants whose end has come. Returns the wait to the next end."""
+        for grant in self.grants.due(now_ms):
+            if grant in self.grants.live:
+                if grant.service.idle_s or grant.service.one_shot:
+                    self._look(now_ms)  # traffic may have renewed it, or a connection used it
+                    if grant not in self.grants.live or left(now_ms, grant.end_ms) > 0:
+                        continue
+                if grant.service.idle_s:
+                    self._end_idle(grant, now_ms, False)
+                else:
+                    self._end(grant, now_ms, "expired", "ttl")
+        return self.grants.next_ms(now_ms)
+
+    def _plan(self, now_ms):
+        self._loop.start(self._ends, now_ms, self.grants.next_ms(now_ms))
+        self._loop.start(self._looks, now_ms, self._look_wait_ms())
+
+    def _look_wait_ms(self):
+        """Looking costs nothing while nobody is in; an nft change is announced, the rest must be looked for."""
+        for grant in self.grants.live:
+            if grant.service.idle_s or grant.service.one_shot or not self.firewall.ANNOUNCED:
+                return _CHECK_MS
+        return -1
+
+
+def _named(grant):
+    return {"service": grant.service.name, "client": grant.client, "source": format_address(grant.address)}

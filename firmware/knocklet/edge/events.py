@@ -1,0 +1,38 @@
+"""Events: what happened at the doors, told once, in one form, to everybody who listens.
+
+An event is a dict with `event_type` (wire.md section 5) and numbers, addresses and configured names; nothing in it was
+written by a stranger. It goes to standard output (the system's log) and to followers of the control socket.
+What strangers can cause at will (SUMMED) is told once a minute for each kind, with the number of those not told.
+"""
+
+import json
+import time
+
+from ..core.clock import age
+
+SUMMED = ("sweep", "refused", "dropped")
+_QUIET_MS = 60_000
+
+
+class Events:
+    def __init__(self, write):
+        """`write` takes a line of text without its end."""
+        self._write = write
+        self.followers = []  # functions that take a line
+        self._told_ms = {}  # by kind of SUMMED: when it was last told
+        self._untold = {}  # by kind of SUMMED: how often it was not
+
+    def tell(self, now_ms, event_type, **fields):
+        if event_type in SUMMED:
+            if event_type in self._told_ms and age(now_ms, self._told_ms[event_type]) < _QUIET_MS:
+                self._untold[event_type] = self._untold.get(event_type, 0) + 1
+                return
+            self._told_ms[event_type] = now_ms
+            if self._untold.get(event_type):
+                fields["untold"] = self._untold.pop(event_type)
+        fields["event_type"] = event_type
+        fields["ts"] = int(time.time())
+        line = json.dumps(fields)
+        self._write(line)
+        for follower in self.followers:
+            follower(line)

@@ -1,0 +1,110 @@
+"""The configured interfaces: each gets a ring when it appears, follows it through down, rename, delete and re-create.
+
+rtnetlink tells of links and addresses; a name of the configuration is bound to whatever interface carries it now.
+"""
+
+from ..core.errors import KnockletError
+from ..core.filter import nothing
+from ..core.own_addresses import OwnAddresses
+from .capture import Capture
+
+_RING_BLOCKS = 8  # 64 KiB each, for all interfaces together
+
+
+class Interface:
+    """One configured name: `ring` (its Capture), `own` (its addresses), `up`."""
+
+    def __init__(self, name, ring):
+        self.name = name
+        self.ring = ring
+        self.own = OwnAddresses()
+        self.up = False
+
+
+class Interfaces:
+    def __init__(self, loop, events):
+        self.all = []
+        self._loop = loop
+        self._events = events
+        self._program = nothing()
+        self._links = {}  # ifindex -> (name, is it up)
+        self._addresses = {}  # ifindex -> set of addresses
+
+    def set(self, names, program, now_ms):
+        """Listen on these names with this filter; rings of names that stay are kept."""
+        self._program = program
+        kept = {interface.name: interface for interface in self.all}
+        for name in [name for name in kept if name not in names]:
+            interface = kept.pop(name)
+            self._loop.remove(interface.ring.socket)
+            interface.ring.close()
+        self.all = [kept.get(name) or self._new(name, len(names)) for name in names]
+        for interface in self.all:
+            if interface.ring.ifindex:
+                interface.ring.attach(program)
+        self.match(now_ms)
+
+    def _new(self, name, count):
+        try:
+            ring = Capture(max(1, _RING_BLOCKS // count))
+        except OSError as error:
+            raise KnockletError("interfaces: %s: no packet socket (error %d): needs root and CONFIG_PACKET" % (name, error.errno))
+        interface = Interface(name, ring)
+        self._loop.add(ring.socket, lambda _flags: ring.clear_error())
+        return interface
+
+    # What rtnetlink tells; match() then acts on it.
+
+    def link(self, ifindex, name, up):
+        """An interface is there, or has changed its name or state."""
+        self._links[ifindex] = (name, up)
+
+    def link_gone(self, ifindex):
+        self._links.pop(ifindex, None)
+        self._addresses.pop(ifindex, None)
+        for interface in self.all:
+            if interface.ring.ifindex == ifindex:  # the kernel has unhooked it, even if the number comes back
+                interface.ring.ifindex = 0
+
+    def address(self, ifindex, address, added):
+        """An interface got (or lost) an address of 4 or 16 bytes."""
+        there = self._addresses.setdefault(ifindex, set())
+        if added:
+            there.add(address)
+        else:
+            there.discard(address)
+
+    def forget(self):
+        """All that is known is to be told anew (rtnetlink lost messages)."""
+        self._links.clear()
+        self._addresses.clear()
+
+    def name_of(self, ifindex):
+        """The name of this interface, or None."""
+        return self._links[ifindex][0] if ifindex in self._links else None
+
+    def match(self, now_ms):
+        """Bind every name to the interface that carries it now, and listen for its addresses."""
+        for interface in self.all:
+            ifindex, up = 0, False
+            for index, (name, is_up) in self._links.items():
+                if name == interface.name:
+                    ifindex, up = index, is_up
+            self._bind(interface, ifindex)
+            interface.own.set(self._addresses.get(interface.ring.ifindex, ()))
+            if up != interface.up:
+                interface.up = up
+                self._events.tell(now_ms, "interface_up" if up else "interface_down", interface=interface.name)
+
+    def _bind(self, interface, ifindex):
+        ring = interface.ring
+        if ring.ifindex == ifindex:
+            return
+        ring.attach(nothing())  # renamed away or gone: what the old binding still hears is not ours
+        ring.ifindex = 0
+        if ifindex:
+            try:
+                ring.bind(ifindex)
+            except OSError:  # gone again meanwhile: rtnetlink will say so
+                return
+            ring.attach(self._program)

@@ -1,0 +1,34 @@
+"""The few C library calls that MicroPython does not have, through ffi.
+
+ffi.open(None) is the program's own C library, whatever its name (glibc, musl).
+"""
+
+import ffi
+from struct import pack, unpack
+
+_libc = ffi.open(None)
+# mmap's offset is 64 bits on musl even on 32-bit CPUs: always 0 here, so trailing zeros serve every calling convention.
+mmap = _libc.func("P", "mmap", "Piiiiiii")
+munmap = _libc.func("i", "munmap", "Pi")
+chmod = _libc.func("i", "chmod", "si")
+umask = _libc.func("i", "umask", "i")
+flock = _libc.func("i", "flock", "ii")
+getuid = _libc.func("i", "getuid", "")
+_getsockopt = _libc.func("i", "getsockopt", "iiipp")
+
+PROT_READ_WRITE = 3
+MAP_SHARED = 1
+MAP_FAILED = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)  # ffi gives it signed or unsigned
+LOCK_EX_NB = 2 | 4
+SOL_SOCKET = 1
+SO_ERROR = 4
+SO_PEERCRED = 17
+
+
+def getsockopt(fd, level, option, fmt):
+    """The integers of a socket option laid out as struct `fmt`. Raises OSError."""
+    value = bytearray(len(pack(fmt, *([0] * len(fmt.strip("@"))))))
+    length = bytearray(pack("@I", len(value)))
+    if _getsockopt(fd, level, option, value, length) < 0:
+        raise OSError(22, "getsockopt %d, %d" % (level, option))
+    return unpack(fmt, value)

@@ -1,0 +1,83 @@
+"""The loop: sleeps until a socket has something or a time has come. Nothing polls.
+
+Rings come first and are emptied in portions, so that neither a flood starves the rest nor the rest a knock.
+"""
+
+import select
+import time
+
+from ..core.clock import MASK, after, left
+
+_DAY_MS = 86_400_000
+
+
+def now_ms():
+    """Monotonic milliseconds as core.clock wants them."""
+    return time.ticks_ms() & MASK
+
+
+class Loop:
+    def __init__(self, rings_ready):
+        """`rings_ready` is called with the time on every turn; it returns True when it left packets waiting."""
+        self._rings_ready = rings_ready
+        self._poller = select.poll()
+        self._handlers = {}  # socket -> function(poll flags)
+        self._timers = []  # [due_ms, function(now_ms) that gives the wait to its next call in ms, or -1]
+        self._next_ms = -1  # when the first timer is due, valid while _has_timer
+        self._has_timer = False
+        self.turns = 0  # wake-ups, for status
+
+    def add(self, sock, handler):
+        """Call `handler(flags)` when `sock` is readable or has an error."""
+        self._handlers[sock] = handler
+        self._poller.register(sock, select.POLLIN)
+
+    def remove(self, sock):
+        self._poller.unregister(sock)
+        self._handlers.pop(sock, None)
+
+    def timer(self, function):
+        """A timer, not running yet: returns the handle for `start`."""
+        handle = [-1, function]
+        self._timers.append(handle)
+        return handle
+
+    def start(self, handle, now_ms, wait_ms):
+        """Let the timer call its function in `wait_ms`; a negative wait stops it."""
+        handle[0] = after(now_ms, min(wait_ms, _DAY_MS)) if wait_ms >= 0 else -1
+        self._plan(now_ms)
+
+    def _plan(self, now_ms):
+        self._has_timer = False
+        for due_ms, _ in self._timers:
+            if due_ms >= 0 and (not self._has_timer or left(now_ms, due_ms) < left(now_ms, self._next_ms)):
+                self._next_ms = due_ms
+                self._has_timer = True
+
+    def turn(self, longest_ms=_DAY_MS):
+        """One turn: sleep until something happens, at most `longest_ms`, and handle it. Hot: allocates nothing itself."""
+        at_ms = now_ms()
+        if self._rings_ready(at_ms):
+            wait_ms = 0
+        else:
+            wait_ms = longest_ms
+            if self._has_timer:
+                wait_ms = min(wait_ms, max(0, left(at_ms, self._next_ms)))
+        for sock, flags in self._poller.ipoll(wait_ms):
+            handler = self._handlers.get(sock)
+            if handler:
+                handler(flags)
+        self.turns = (self.turns + 1) & MASK
+        if self._has_timer:
+            at_ms = now_ms()
+            if left(at_ms, self._next_ms) <= 0:
+                self._run_timers(at_ms)
+
+    def _run_timers(self, now_ms):
+        for handle in self._timers:
+            if handle[0] >= 0 and left(now_ms, handle[0]) <= 0:
+                handle[0] = -1
+                wait_ms = handle[1](now_ms)
+                if wait_ms >= 0:
+                    handle[0] = after(now_ms, min(wait_ms, _DAY_MS))
+        self._plan(now_ms)

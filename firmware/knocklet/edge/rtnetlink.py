@@ -1,0 +1,126 @@
+"""Links and addresses of this machine, from the kernel: all of them at start, then every change. Source: rtnetlink(7).
+
+    nlmsghdr:  u32 length, u16 type, u16 flags, u32 seq, u32 port    then  ifinfomsg / ifaddrmsg / rtmsg, then attributes
+"""
+
+import socket
+from struct import pack, unpack_from
+
+from ..core.errors import KnockletError
+from .loop import now_ms
+from .netlink import attribute, attributes
+
+_AF_NETLINK = 16
+_NETLINK_ROUTE = 0
+_SO_RCVBUF = 8
+_RCVBUF_BYTES = 262_144
+_GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+_READ_BYTES = 16384
+_TIMEOUT_S = 2
+_EAGAIN = 11
+
+_NLMSG_ERROR = 2
+_NLMSG_DONE = 3
+_NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_NEWROUTE, _GETROUTE = 24, 26
+_REQUEST = 0x1
+_DUMP = 0x300
+_IFLA_IFNAME = 3
+_IFA_ADDRESS = 1
+_IFA_LOCAL = 2
+_RTA_DST = 1
+_RTA_OIF = 4
+_UP_AND_RUNNING = 0x1 | 0x40
+
+
+class Rtnetlink:
+    """Feeds `interfaces` (edge.interfaces) with what the kernel tells."""
+
+    def __init__(self, loop, interfaces):
+        self._interfaces = interfaces
+        self._socket = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUF, _RCVBUF_BYTES)
+        self._socket.bind(pack("@HHII", _AF_NETLINK, 0, 0, _GROUPS))
+        loop.add(self._socket, self._readable)
+
+    def refresh(self, at_ms):
+        """Learn everything anew. Raises KnockletError when the kernel does not answer."""
+        self._interfaces.forget()
+        self._socket.settimeout(_TIMEOUT_S)
+        try:
+            for kind in (_GETLINK, _GETADDR):
+                self._socket.send(_message(kind, _REQUEST | _DUMP, pack("@BBHiII", 0, 0, 0, 0, 0, 0)))
+                while not self._take(self._socket.recv(_READ_BYTES)):
+                    pass
+        except OSError as error:
+            raise KnockletError("rtnetlink: the kernel does not tell of interfaces (error %d)" % error.errno)
+        finally:
+            self._socket.setblocking(False)
+        self._interfaces.match(at_ms)
+
+    def _readable(self, _flags):
+        try:
+            while True:
+                self._take(self._socket.recv(_READ_BYTES))
+        except OSError as error:
+            if error.errno == _EAGAIN:
+                self._interfaces.match(now_ms())
+            else:  # messages were lost (ENOBUFS)
+                self.refresh(now_ms())
+
+    def _take(self, data):
+        """Handle the messages of one datagram. Returns True at the end of a dump."""
+        at = 0
+        while at + 16 <= len(data):
+            length, kind = unpack_from("@IH", data, at)
+            if length < 16 or at + length > len(data):
+                break
+            if kind == _NLMSG_DONE or kind == _NLMSG_ERROR:
+                return True
+            if kind == _NEWLINK or kind == _DELLINK:
+                self._link(kind == _NEWLINK, data, at + 16, at + length)
+            elif kind == _NEWADDR or kind == _DELADDR:
+                self._address(kind == _NEWADDR, data, at + 16, at + length)
+            at += (length + 3) & ~3
+        return False
+
+    def _link(self, there, data, at, end):
+        family, _, _, ifindex, flags = unpack_from("@BBHiI", data, at)
+        if family:  # a bridge port's own message (AF_BRIDGE): its link is told apart
+            return
+        name = attributes(data, at + 16, end).get(_IFLA_IFNAME)
+        if not there:
+            self._interfaces.link_gone(ifindex)
+        elif name:
+            self._interfaces.link(ifindex, str(name[:-1], "utf-8"), flags & _UP_AND_RUNNING == _UP_AND_RUNNING)
+
+    def _address(self, there, data, at, end):
+        ifindex = unpack_from("@I", data, at + 4)[0]
+        found = attributes(data, at + 8, end)
+        address = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)  # on PPPoE, IFA_ADDRESS is the other end
+        if address:
+            self._interfaces.address(ifindex, address, there)
+
+    def leaves_by(self, address):
+        """The name of the interface that a packet to `address` (4 or 16 bytes) leaves by, or None without a route."""
+        family = 2 if len(address) == 4 else 10
+        body = pack("@BBBBBBBBI", family, 8 * len(address), 0, 0, 0, 0, 0, 0, 0) + attribute(_RTA_DST, address)
+        asking = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+        try:
+            asking.settimeout(_TIMEOUT_S)
+            asking.send(_message(_GETROUTE, _REQUEST, body))
+            data = asking.recv(_READ_BYTES)
+            if unpack_from("@H", data, 4)[0] != _NEWROUTE:
+                return None
+            oif = attributes(data, 16 + 12, len(data)).get(_RTA_OIF)
+            name = oif and self._interfaces.name_of(unpack_from("@I", oif)[0])
+            return name or None
+        except OSError:
+            return None
+        finally:
+            asking.close()
+
+
+def _message(kind, flags, body):
+    return pack("@IHHII", 16 + len(body), kind, flags, 0, 0) + body

@@ -1,0 +1,36 @@
+"""The run directory: root's alone, and the lock in it says which engine is the one."""
+
+import os
+
+from ..core.errors import KnockletError
+from . import libc
+
+_DIRECTORY = 0x4000
+_NOT_OURS_ALONE = 0o077
+
+
+class AlreadyRunning(KnockletError):
+    """Another engine holds the lock."""
+
+
+def prepare(path):
+    """Make the directory when it is not there. Raises KnockletError when somebody else could put things into it."""
+    try:
+        os.mkdir(path)
+        libc.chmod(path, 0o700)
+    except OSError:
+        pass  # there already, or cannot be made: stat tells
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise KnockletError("run directory %s: cannot be made (error %d)" % (path, error.errno))
+    if not found[0] & _DIRECTORY or found[4] != 0 or found[0] & _NOT_OURS_ALONE:
+        raise KnockletError("run directory %s: must be a directory of root's with mode 0700" % path)
+
+
+def lock(path):
+    """Hold the engine's lock until this process ends, however it ends. Returns the file: keep it."""
+    held = open(path + "/lock", "w")
+    if libc.flock(held.fileno(), libc.LOCK_EX_NB) != 0:
+        raise AlreadyRunning("another engine runs with run directory %s" % path)
+    return held

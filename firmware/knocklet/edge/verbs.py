@@ -1,0 +1,85 @@
+"""What the control socket can ask for: status, grants, close, reload. Requests come from root only, but are checked all the same."""
+
+import gc
+
+from .. import VERSION
+from ..core.clock import age, left
+from ..core.errors import KnockletError
+from ..wire.addresses import format_address, parse_ipv4, parse_ipv6
+from .loop import now_ms
+
+
+class Verbs:
+    """Functions request (dict) -> answer (dict); they raise KnockletError with one line."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    def table(self):
+        return {"status": self._status, "grants": self._grants, "close": self._close, "reload": self._reload}
+
+    def _status(self, _request):
+        engine = self._engine
+        return {
+            "version": VERSION,
+            "uptime_s": age(now_ms(), engine.started_ms) // 1000,
+            "interfaces": [
+                {"name": i.name, "up": i.up, "ring_dropped": i.ring.count_dropped(), "addresses_left_out": i.own.left_out}
+                for i in engine.interfaces.all
+            ],
+            "zone": engine.policy.zone,
+            "firewall": engine.doors.firewall.NAME,
+            "firewall_why": engine.firewall_why,
+            "services": len(engine.policy.services),
+            "sequences": len(engine.policy.sequences),
+            "decoys": len(engine.decoys),
+            "warnings": engine.warnings,
+            "grants": len(engine.doors.grants.live),
+            "counts": engine.doors.counts,
+            "packets": engine.packet_counts(),
+            "attempts": engine.attempts_live(),
+            "wakeups": engine.loop.turns,
+            "heap_alloc_bytes": gc.mem_alloc(),
+            "heap_free_bytes": gc.mem_free(),
+            "log_dropped": engine.log.dropped,
+        }
+
+    def _grants(self, _request):
+        at_ms = now_ms()
+        return {
+            "grants": [
+                {
+                    "service": grant.service.name,
+                    "client": grant.client,
+                    "source": format_address(grant.address),
+                    "since_s": age(at_ms, grant.since_ms) // 1000,
+                    "left_s": max(0, left(at_ms, grant.end_ms) // 1000),
+                    "max_left_s": max(0, left(at_ms, grant.max_end_ms) // 1000) if grant.service.max_s else 0,
+                }
+                for grant in self._engine.doors.grants.live
+            ]
+        }
+
+    def _close(self, request):
+        """{"service": name} with or without {"source": address}, or {"all": true}. Always cuts connections."""
+        live = self._engine.doors.grants.live
+        if request.get("all") is not True:
+            name = request.get("service")
+            if name not in [service.name for service in self._engine.policy.services]:
+                raise KnockletError("close: no service '%s'" % name)
+            live = [grant for grant in live if grant.service.name == name]
+            if "source" in request:
+                address = _address(request["source"])
+                live = [grant for grant in live if grant.address == address]
+        return {"closed": self._engine.doors.close(live, "owner", now_ms(), cut=True)}
+
+    def _reload(self, _request):
+        self._engine.apply()
+        return {"warnings": self._engine.warnings}
+
+
+def _address(text):
+    try:
+        return parse_ipv6(text) if ":" in text else parse_ipv4(text)
+    except (ValueError, TypeError):
+        raise KnockletError("close: '%s' is not an address" % text)

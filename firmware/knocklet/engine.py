@@ -1,0 +1,161 @@
+"""The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
+
+    knocklet_engine.py [--config FILE] [--run-dir DIR] [--check]
+
+Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
+"""
+
+import gc
+import os
+import sys
+
+from . import VERSION
+from .core import decoys, filter, policy, verdict
+from .core.attempts import KEY_BYTES, Attempts
+from .core.errors import KnockletError
+from .core.matcher import Matcher
+from .edge import config_file, conntrack, firewall, listening, run_dir
+from .edge.control import Control
+from .edge.doors import Doors
+from .edge.events import Events
+from .edge.interfaces import Interfaces
+from .edge.knocks import Knocks
+from .edge.log import Log
+from .edge.loop import Loop, now_ms
+from .edge.rtnetlink import Rtnetlink
+from .edge.verbs import Verbs
+
+_CONFIG = "/etc/knocklet/config.json"
+_RUN_DIR = "/var/run/knocklet"
+_DAY_MS = 86_400_000
+_GC_BYTES = 65536  # collect after so much, instead of when the heap is full: keeps the memory that is touched small
+
+
+class Engine:
+    """The parts of one engine, wired together. `policy` is what is in force."""
+
+    def __init__(self, config_path, directory):
+        # The big tables first, while the heap is in one piece.
+        self._attempts = Attempts(_random(KEY_BYTES))
+        self._matcher = Matcher(self._attempts)
+        self.config_path = config_path
+        self.directory = directory
+        self.policy = None
+        self.firewall_why = ""
+        self.decoys = []
+        self.warnings = []
+        self.started_ms = now_ms()
+        self.log = Log()
+        self.events = Events(self.log.write)
+        self.loop = Loop(self._rings_ready)
+        self.doors = Doors(self.loop, self.events, conntrack.cut)
+        self.interfaces = Interfaces(self.loop, self.events)
+        self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.events)
+        self._rings = self.knocks.rings_ready
+        self._routes = None
+        self._daily = self.loop.timer(self._forget_old)
+
+    def _rings_ready(self, at_ms):
+        return self._rings(at_ms)
+
+    def start(self):
+        """Everything up to the first turn. Raises KnockletError."""
+        self._routes = Rtnetlink(self.loop, self.interfaces)
+        self._routes.refresh(now_ms())
+        self.apply()
+        watch = firewall.Watch()
+        self.loop.add(watch.socket, lambda _flags: watch.drain() and self.doors.firewall_changed(now_ms()))
+        Control(self.directory, self.loop, self.events, Verbs(self).table())
+        self.loop.start(self._daily, now_ms(), _DAY_MS)
+        gc.threshold(_GC_BYTES)
+        gc.collect()
+        self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME)
+
+    def apply(self):
+        """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
+        data, warnings = config_file.read(self.config_path)
+        new = policy.load(data)
+        for service in new.services:
+            if service.masquerade == "auto":
+                service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
+        backend, why = firewall.choose(new, self.directory)
+        ports = decoys.choose(new, listening.ports(), _random_below)
+        steps = [step for sequence in new.sequences for step in sequence.steps]
+        program = filter.program(*[ports + [port for protocol, port in steps if protocol == kind] for kind in (6, 17)])
+        self.doors.apply(new, backend, now_ms())
+        self._matcher.set_sequences(new.sequences, ports)
+        self.knocks.sequences = new.sequences
+        self.interfaces.set(new.interfaces, program, now_ms())
+        self.policy = new
+        self.firewall_why = why
+        self.decoys = ports
+        self.warnings = new.warnings + warnings
+        for line in self.warnings:
+            say(line)
+
+    def _forget_old(self, at_ms):
+        self._attempts.forget_old(at_ms)
+        return _DAY_MS
+
+    def attempts_live(self):
+        return self._attempts.live(now_ms())
+
+    def packet_counts(self):
+        """What became of the packets that passed the filter: name -> how many, those that occurred."""
+        return {verdict.NAMES[i]: count for i, count in enumerate(self.knocks.counts) if count}
+
+
+def _random(count):
+    data = os.urandom(count)
+    if len(data) != count or not any(data):
+        raise KnockletError("the system's random source gave nothing")
+    return data
+
+
+def _random_below(n):
+    return int.from_bytes(_random(6), "big") % n
+
+
+def say(line):
+    """A line for a person, on standard error."""
+    sys.stderr.write("knocklet-engine: %s\n" % line)
+
+
+def _arguments(argv):
+    """(config path, run directory, check only). Raises KnockletError."""
+    values = {"--config": _CONFIG, "--run-dir": _RUN_DIR}
+    check = False
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--check":
+            check = True
+        elif word in values and rest:
+            values[word] = rest.pop(0)
+        else:
+            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --check" % word)
+    return values["--config"], values["--run-dir"], check
+
+
+def main(argv):
+    try:
+        config_path, directory, check = _arguments(argv)
+        if check:
+            new = policy.load(config_file.read(config_path)[0])
+            for line in new.warnings:
+                say(line)
+            print("%s: %d services, %d sequences: good" % (config_path, len(new.services), len(new.sequences)))
+            return 0
+        run_dir.prepare(directory)
+        lock = run_dir.lock(directory)
+        engine = Engine(config_path, directory)
+        engine.start()
+    except run_dir.AlreadyRunning as error:
+        say(str(error))
+        return 3
+    except KnockletError as error:
+        say(str(error))
+        return 2
+    engine.log.write("knocklet-engine: ready, firewall %s (%s)" % (engine.doors.firewall.NAME, engine.firewall_why))
+    while lock:  # held as long as this runs
+        engine.loop.turn()
