@@ -5,8 +5,8 @@ what was found and what is allowed.
 """
 
 from ..wire.addresses import parse_endpoint
-from ..wire.names import is_name
 from ..wire.steps import format_step, parse_step
+from .checked_table import REQUIRED, Table
 from .errors import ConfigError
 from .matcher import SEQUENCES
 from .packet import TCP, UDP
@@ -19,7 +19,6 @@ _STEPS = 32
 _DAY_S = 86_400
 _TTL_S = 30
 _WINDOW_S = 10
-_MARK = "_"  # stands for "no default: required"
 
 
 class Policy:
@@ -54,7 +53,7 @@ class Sequence:
 
 def load(data):
     """The Policy in `data` (bytes of a JSON file). Raises ConfigError."""
-    top = _Table(loads(data), "the configuration")
+    top = Table(loads(data), "the configuration")
     policy = Policy()
     policy.interfaces = _interfaces(top)
     policy.zone = top.choice("zone", "drop", ("drop", "reject", "accept"))
@@ -84,9 +83,9 @@ def _interfaces(top):
 def _service(name, table):
     service = Service()
     service.name = name
-    service.index = table.integer("index", _MARK, 1, 255)
+    service.index = table.integer("index", REQUIRED, 1, 255)
     service.protocol = UDP if table.choice("protocol", "tcp", ("tcp", "udp")) == "udp" else TCP
-    service.port = table.integer("port", _MARK, 1, 65535)
+    service.port = table.integer("port", REQUIRED, 1, 65535)
     service.to, service.to_port = _endpoint(table, "to", 4, "an IPv4 address and port as 192.168.1.50:443")
     service.to6, service.to6_port = _endpoint(table, "to6", 16, "an IPv6 address and port as [fd00::50]:443")
     if service.to is None and "masquerade" in table.values:
@@ -204,79 +203,3 @@ def _warnings(policy):
     if policy.sequences and not policy.decoys:
         lines.append("decoys: 0: a sweep of all ports can do an ascending sequence")
     return lines
-
-
-class _Table:
-    """One JSON object of the configuration: its values are taken out one by one, and none may be left."""
-
-    def __init__(self, values, where, prefix=""):
-        if not isinstance(values, dict):
-            raise ConfigError("%s: found %s; allowed: an object in braces" % (where, _shown(values)))
-        self.values = values
-        self.prefix = prefix
-        self._known = []
-
-    def fail(self, key, found, allowed):
-        raise ConfigError("%s%s: found %s; allowed: %s" % (self.prefix, key, _shown(found), allowed))
-
-    def _take(self, key, default):
-        self._known.append(key)
-        if key not in self.values:
-            if default is _MARK:
-                self.fail(key, "nothing", "a value: it is required")
-            return default
-        return self.values[key]
-
-    def choice(self, key, default, allowed):
-        found = self._take(key, default)
-        for value in allowed:
-            if found == value and type(found) is type(value):
-                return value
-        self.fail(key, found, ", ".join(['"%s"' % v if isinstance(v, str) else _shown(v) for v in allowed]))
-
-    def integer(self, key, default, low, high):
-        found = self._take(key, default)
-        if key in self.values and (type(found) is not int or not low <= found <= high):
-            self.fail(key, found, "a whole number, %d-%d" % (low, high))
-        return found
-
-    def text(self, key, default):
-        found = self._take(key, default)
-        if type(found) is not str or key in self.values and not found:
-            self.fail(key, found, "a text in quotes")
-        return found
-
-    def texts(self, key, low, high):
-        found = self._take(key, _MARK)
-        if type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found):
-            self.fail(key, found, "a list of %d to %d texts" % (low, high))
-        return found
-
-    def tables(self, key, high):
-        """The (name, table) pairs of an object of objects, by name."""
-        found = self._take(key, {})
-        if type(found) is not dict or len(found) > high:
-            self.fail(key, found, "an object with at most %d entries" % high)
-        for name in found:
-            if not is_name(name):
-                self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
-        return [(name, _Table(found[name], key + "." + name, "%s.%s." % (key, name))) for name in sorted(found)]
-
-    def done(self):
-        for key in sorted(self.values):
-            if key not in self._known:
-                raise ConfigError("%s%s: unknown key; allowed: %s"
-                                  % (self.prefix, _plain(key), ", ".join(sorted(self._known))))  # fmt: skip
-
-
-def _shown(value):
-    if value is True or value is False or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, str):
-        return "'%s'" % _plain(value)
-    return _plain(str(value))
-
-
-def _plain(text):
-    """A piece of the input for an error line: short, printable."""
-    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:60]])

@@ -1,0 +1,82 @@
+"""One JSON object of a configuration: its values are taken out one by one, each checked, and none may be left over."""
+
+from ..wire.names import is_name
+from .errors import ConfigError
+
+REQUIRED = "_"  # stands for "no default"
+
+
+class Table:
+    """`where` names it in an error, `prefix` stands before its keys there: "services.ssh."."""
+
+    def __init__(self, values, where, prefix=""):
+        if not isinstance(values, dict):
+            raise ConfigError("%s: found %s; allowed: an object in braces" % (where, _shown(values)))
+        self.values = values
+        self.prefix = prefix
+        self._known = []
+
+    def fail(self, key, found, allowed):
+        raise ConfigError("%s%s: found %s; allowed: %s" % (self.prefix, key, _shown(found), allowed))
+
+    def _take(self, key, default):
+        self._known.append(key)
+        if key not in self.values:
+            if default is REQUIRED:
+                self.fail(key, "nothing", "a value: it is required")
+            return default
+        return self.values[key]
+
+    def choice(self, key, default, allowed):
+        found = self._take(key, default)
+        for value in allowed:
+            if found == value and type(found) is type(value):
+                return value
+        self.fail(key, found, ", ".join(['"%s"' % v if isinstance(v, str) else _shown(v) for v in allowed]))
+
+    def integer(self, key, default, low, high):
+        found = self._take(key, default)
+        if key in self.values and (type(found) is not int or not low <= found <= high):
+            self.fail(key, found, "a whole number, %d-%d" % (low, high))
+        return found
+
+    def text(self, key, default):
+        found = self._take(key, default)
+        if type(found) is not str or key in self.values and not found:
+            self.fail(key, found, "a text in quotes")
+        return found
+
+    def texts(self, key, low, high):
+        found = self._take(key, REQUIRED)
+        if type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found):
+            self.fail(key, found, "a list of %d to %d texts" % (low, high))
+        return found
+
+    def tables(self, key, high):
+        """The (name, table) pairs of an object of objects, by name."""
+        found = self._take(key, {})
+        if type(found) is not dict or len(found) > high:
+            self.fail(key, found, "an object with at most %d entries" % high)
+        for name in found:
+            if not is_name(name):
+                self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
+        return [(name, Table(found[name], key + "." + name, "%s.%s." % (key, name))) for name in sorted(found)]
+
+    def done(self):
+        for key in sorted(self.values):
+            if key not in self._known:
+                raise ConfigError("%s%s: unknown key; allowed: %s"
+                                  % (self.prefix, _plain(key), ", ".join(sorted(self._known))))  # fmt: skip
+
+
+def _shown(value):
+    if value is True or value is False or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str):
+        return "'%s'" % _plain(value)
+    return _plain(str(value))
+
+
+def _plain(text):
+    """A piece of the input for an error line: short, printable."""
+    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:60]])
