@@ -1,0 +1,59 @@
+"""Puts what was really seen into README.md: the demo's output and the figures of build/bench.json. Run by `make readme`.
+
+    update_readme.py demo      runs the demo and shows its output
+    update_readme.py figures   shows the figures that `make bench` wrote last
+"""
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def put(name, text):
+    """Replace what stands between the two comments of `name` in README.md."""
+    readme = ROOT / "README.md"
+    block = re.compile(rf"(<!-- {name}:[^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    old = readme.read_text()
+    if not block.search(old):
+        sys.exit(f"README.md has no block '{name}'")
+    readme.write_text(block.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", old))
+
+
+def demo():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "demo.py")], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"the demo failed:\n{done.stdout}{done.stderr}")
+    put("demo", f"```\n{done.stdout.strip()}\n```")
+
+
+def number(value):
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return str(value)
+
+
+def figures():
+    path = ROOT / "build" / "bench.json"
+    day = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    lines = [f"Measured on {day}, on a virtual machine with two cores.", ""]
+    lines += ["| figure | Knocklet | target | others, same run | |", "|---|---|---|---|---|"]
+    for row in json.loads(path.read_text()):
+        peers = ", ".join(f"{peer} {number(value)}" for peer, value in row["peers"].items())
+        reached = "reached" if row["ok"] else "**missed**"
+        unit = f" {row['unit']}" if row["unit"] else ""
+        lines.append(f"| `{row['name']}` | {number(row['value'])}{unit} | {row['target']} | {peers} | {reached} |")
+    put("figures", "\n".join(lines))
+
+
+if __name__ == "__main__":
+    commands = {"demo": demo, "figures": figures}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    commands[sys.argv[1]]()
