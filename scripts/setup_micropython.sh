@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# Part of setup.sh: a MicroPython of 64 or of 32 bits at build/micropython/BITS/micropython.
+#
+# Taken is the first of: what is there already, the one on PATH, Debian's package, Debian 13's packages unpacked under build/.
+
+oldest=1.23   # OpenWrt 24.10
+
+# is_right BITS COMMAND...: it runs here, is new enough, as wide as wanted, and has ffi.
+is_right() {
+    local bits=$1 found
+    shift
+    found=$("$@" -c 'import ffi, sys; print(sys.implementation.name, 64 if sys.maxsize >> 32 else 32)' 2>/dev/null) &&
+        [ "$found" = "micropython $bits" ] && dpkg --compare-versions "$(version "$@")" ge $oldest
+}
+version() { "$@" -c 'import sys; print("%d.%d.%d" % sys.implementation.version[:3])'; }
+
+# architecture BITS: Debian's name for it on this kind of machine; empty where there is none.
+architecture() {
+    case "$1 $(dpkg --print-architecture)" in
+        "64 amd64" | "64 i386") echo amd64 ;;
+        "32 amd64" | "32 i386") echo i386 ;;
+        "64 arm64" | "64 armhf") echo arm64 ;;
+        "32 arm64" | "32 armhf") echo armhf ;;
+        64\ *) dpkg --print-architecture ;;
+    esac
+}
+
+# sources_line SUITE: the mirror that this machine itself uses for Debian, with the keys it trusts for it. apt tells which line of
+# entry of which file that is: a stanza of a .sources file, or a line of a .list file.
+sources_line() {
+    local suite=$1 codename uri place file entry keys
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016  # apt's own $(...)
+    IFS='|' read -r uri place < <(
+        apt-get indextargets --format '$(CODENAME)|$(COMPONENT)|$(ORIGIN)|$(REPO_URI)|$(SOURCESENTRY)' 'Created-By: Packages' |
+            sed -nE "s/^$codename\|main\|(Debian|Raspbian)\|//p"
+    ) || return 1
+    file=${place%:*} entry=${place##*:}
+    case $file in
+        *.sources) keys=$(awk -v RS= "NR == $entry" "$file" | sed -nE 's|^Signed-By:[ \t]*(/.*)|\1|p') ;;
+        *) keys=$(sed -nE "${entry}s|.*signed-by=([^] ]+).*|\1|p" "$file") ;;
+    esac
+    echo "deb ${keys:+[signed-by=${keys// /,}] }$uri $suite main"   # no keys named there: apt's general ones
+}
+
+# unpack BITS ARCHITECTURE SUITE: MicroPython and its libraries, started through their own loader: this machine's libc may be older
+# than they want, or of another architecture. Nothing is installed, and apt works on lists of its own.
+# Fails with 1 when it cannot be had, with 2 when it is here and does not run.
+unpack() {
+    local bits=$1 arch=$2 suite=$3 home=$PWD/build/micropython/$1 apt=$PWD/build/micropython/apt-$1 packages deb loader start
+    rm -rf "$apt" "$home"
+    mkdir -p "$apt"/{lists,cache/archives}/partial "$home"
+    sources_line "$suite" >"$apt/sources.list" || { quietly apt-get update && sources_line "$suite" >"$apt/sources.list"; } ||
+        { quietly echo "apt has no Debian mirror among its sources"; return 1; }
+    local own=(
+        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o APT::Default-Release=
+        -o Dir::State::lists="$apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
+        -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Acquire::Languages=none
+        -o APT::Sandbox::User=root   # apt's usual user may not write below a home folder
+    )
+    quietly apt-get "${own[@]}" update || return 1
+    packages=$(apt-cache "${own[@]}" depends --recurse --important micropython 2>/dev/null | grep '^[a-z0-9]') ||
+        { quietly echo "it has no package micropython"; return 1; }
+    # shellcheck disable=SC2086  # names, split on purpose
+    (cd "$apt" && quietly apt-get "${own[@]}" download $packages) || return 1
+    for deb in "$apt"/*.deb; do
+        quietly dpkg-deb -x "$deb" "$home/root" || return 1
+    done
+    rm -rf "$apt"
+
+    loader=$(find "$home/root" -name 'ld-linux*.so.*' -type f | head -n 1)
+    start=("$loader" --library-path "${loader%/*}" "$home/root/usr/bin/micropython")
+    if ! is_right "$bits" "${start[@]}"; then
+        return 2
+    fi
+    # exec: the process that a test measures or kills is the interpreter itself. Made last: where it is, all the rest is too.
+    printf '#!/bin/sh\nexec%s "$@"\n' "$(printf ' "%s"' "${start[@]}")" >"$home/new"
+    chmod 755 "$home/new"
+    mv "$home/new" "$home/micropython"
+    say "MicroPython $bits-bit: $(version "$home/micropython"), unpacked from Debian $suite"
+}
+
+# use BITS COMMAND: an installed one.
+use() {
+    rm -rf "build/micropython/$1"
+    mkdir -p "build/micropython/$1"
+    ln -s "$2" "build/micropython/$1/micropython"
+    say "MicroPython $1-bit: $(version "$2"), $2"
+}
+
+set_up_micropython() {
+    local bits=$1 here=build/micropython/$1/micropython arch candidate suite result suites=trixie
+    [ "$bits" = 64 ] || suites='trixie sid'   # on some days trixie's index of 32-bit packages does not verify
+    if [ -x "$here" ] && is_right "$bits" "$here"; then return; fi
+    if candidate=$(command -v micropython) && is_right "$bits" "$candidate"; then
+        use "$bits" "$candidate"
+        return
+    fi
+    arch=$(architecture "$bits")
+    if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+        candidate=$(apt-cache policy micropython 2>/dev/null | sed -n 's/^ *Candidate: //p')
+        if dpkg --compare-versions "${candidate:-0}" ge $oldest && [ "$candidate" != "(none)" ]; then
+            say "installing the Debian package micropython $candidate"
+            apt_install micropython || die "apt-get could not install it: $(reason)"
+            if is_right "$bits" /usr/bin/micropython; then
+                use "$bits" /usr/bin/micropython
+                return
+            fi
+        fi
+    fi
+    result=1
+    for suite in $suites; do
+        [ -n "$arch" ] || break
+        result=0
+        unpack "$bits" "$arch" "$suite" || result=$?
+        case $result in
+            0) return ;;
+            1) say "MicroPython $bits-bit: Debian $suite does not serve it for $arch today: $(reason)" ;;
+            2) break ;;
+        esac
+    done
+    rm -rf "build/micropython/$bits"
+    if [ "$bits" = 32 ] && { [ -z "$arch" ] || [ $result = 2 ]; }; then
+        say "this machine does not run 32-bit programs: the tests on 32-bit MicroPython will fail"
+        return
+    fi
+    die "no $bits-bit MicroPython $oldest or newer with ffi: put one on PATH, or try again later"
+}
