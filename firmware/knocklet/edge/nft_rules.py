@@ -1,0 +1,156 @@
+"""The nft rules of a policy, as text for nft -f: one transaction. Pure: no kernel, no files.
+
+    prerouting (mangle - 0)   marks granted packets, so that fw4's include or any other firewall can let them in
+    nat_prerouting            leads them on to a device
+    input, forward            lets granted ones pass *us* and closes for all others
+    nat_postrouting           masquerade
+
+A packet goes through another table's chains too: an accept here does not undo a drop there, a drop here is final.
+Packets of the reply direction never get in by being "established", see iptables_rules.py.
+"""
+
+from . import protected
+
+TABLE = "knocklet"
+_MARK = "0x%x" % protected.GRANTED
+_SET_MARK = "meta mark set meta mark or " + _MARK
+_ORIGINAL = "ct state established ct direction original "
+_BASE = (  # numbers as linux/netfilter_ipv4.h has them: mangle -150, dstnat -100, filter 0, srcnat 100; we come first
+    ("prerouting", "filter", "prerouting", -150),
+    ("input", "filter", "input", -10),
+    ("forward", "filter", "forward", -10),
+)
+_NAT_BASE = (
+    ("nat_prerouting", "nat", "prerouting", -110),
+    ("nat_postrouting", "nat", "postrouting", 90),
+)
+
+
+def text(policy, old_chains=(), old_sets=()):
+    """The whole ruleset. `old_chains`, `old_sets`: names in the table now; what is not wanted any more is deleted."""
+    chains = _chains(policy)
+    sets = protected.all_sets(policy)
+    lines = ["add table inet " + TABLE, "flush table inet " + TABLE, "table inet %s {" % TABLE]
+    for name, family in sets:
+        lines.append("  set %s { type ipv%d_addr; flags dynamic,timeout; timeout %ds; size %d; }"
+                     % (name, family, protected.DEFAULT_S, protected.SET_LIMIT))  # fmt: skip
+    for name in sorted(chains):
+        lines += ["  chain %s {" % name] + ["    " + rule for rule in chains[name]] + ["  }"]
+    lines.append("}")
+    lines += ["delete chain inet %s %s" % (TABLE, name) for name in old_chains if name not in chains]
+    wanted = [name for name, _ in sets]
+    lines += ["delete set inet %s %s" % (TABLE, name) for name in old_sets if name not in wanted]
+    return "\n".join(lines) + "\n"
+
+
+def removal_text():
+    return "add table inet %s\ndelete table inet %s\n" % (TABLE, TABLE)
+
+
+def _chains(policy):
+    """Chain name -> its rules."""
+    chains = {}
+    nat = any(service.to is not None for service in policy.services)
+    for name, kind, hook, priority in _BASE + (_NAT_BASE if nat else ()):
+        chains[name] = ["type %s hook %s priority %d; policy accept;" % (kind, hook, priority)]
+    doors = protected.doors(policy)
+    for service in doors:
+        opens = service.families if service.to is None else ()
+        chains["mark_%d" % service.index] = ["fib daddr type != local return"] + _mark(service, service.families)
+        chains["door_%d" % service.index] = _door(policy, [(service, family) for family in opens], service)
+    if doors:
+        ports = "meta l4proto . th dport vmap { %s }"
+        by_port = [(service, "%s . %d" % (protected.protocol_name(service), service.port)) for service in doors]
+        for base, kind in (("prerouting", "mark"), ("input", "door")):
+            jumps = ", ".join(["%s : jump %s_%d" % (key, kind, service.index) for service, key in by_port])
+            chains[base].append(_from_ours(policy) + ports % jumps)
+    for family in (4, 6):
+        _forward(policy, family, chains)
+    if nat:
+        _nat(policy, chains)
+    return chains
+
+
+def _from_ours(policy):
+    names = ['"%s"' % name for name in policy.interfaces]
+    return "iifname %s " % (names[0] if len(names) == 1 else "{ %s }" % ", ".join(names))
+
+
+def _forward(policy, family, chains):
+    """The devices behind the gateway: one chain each."""
+    devices = protected.devices(policy, family)
+    if not devices:
+        return
+    key = ("ip" if family == 4 else "ip6") + " daddr . meta l4proto . th dport vmap { %s }"
+    jumps = []
+    for number, (address, _, port, services) in enumerate(devices):
+        place = "%s . %s . %d : jump %%s_ip%d_%d" % (address, protected.protocol_name(services[0]), port, family, number)
+        jumps.append(place)
+        name = "ip%d_%d" % (family, number)
+        chains["door_" + name] = _door(policy, [(service, family) for service in services], services[0])
+        chains["mark_" + name] = _mark(services[0], (family,), services)
+    chains["forward"].append(_from_ours(policy) + key % ", ".join([jump % "door" for jump in jumps]))
+    if family == 6:  # there is no way in by the gateway's own address
+        chains["prerouting"].append(_from_ours(policy) + key % ", ".join([jump % "mark" for jump in jumps]))
+    else:
+        for number in range(len(devices)):
+            del chains["mark_ip4_%d" % number]
+
+
+def _mark(service, families, services=None):
+    """Nobody else's mark counts on a packet to a protected port; a granted one gets ours."""
+    lines = ["meta mark set meta mark and 0x%x" % protected.OTHERS]
+    for one in services or [service]:
+        if one.one_shot:
+            lines.append("ct mark and %s == %s %s" % (_MARK, _MARK, _SET_MARK))
+        lines += [_in_sets(one, family) + _SET_MARK for family in families]
+    return lines
+
+
+def _door(policy, granted, service):
+    """The rules for one place: who gets in, what may finish, and nobody else. granted: [(service, family)]."""
+    lines = []
+    for one, family in granted:
+        source = "ip saddr" if family == 4 else "ip6 saddr"
+        name = protected.set_names(one, family)[0]
+        if one.one_shot:
+            # The mark holds the connection open while its first packets are still new, lost ones sent again included.
+            lines.append("ct mark and %s == %s accept" % (_MARK, _MARK))
+            lines.append("ct state new %sct mark set ct mark or %s delete @%s { %s } accept"
+                         % (_in_sets(one, family), _MARK, name, source))  # fmt: skip
+        else:
+            if one.idle_s:
+                lines.append("%s%supdate @%s { %s timeout %ds }" % (_ORIGINAL, _in_sets(one, family), name, source, one.idle_s))
+            lines.append(_in_sets(one, family) + "accept")
+    if not service.cut:
+        lines.append(_ORIGINAL + "accept")
+    return lines + [_closed(policy, service)]
+
+
+def _in_sets(service, family):
+    source = "ip saddr" if family == 4 else "ip6 saddr"
+    return "".join(["%s @%s " % (source, name) for name in protected.set_names(service, family)])
+
+
+def _closed(policy, service):
+    """The answer of a closed port of this zone: none, or the kernel's own for a port that nobody listens on."""
+    if policy.zone == "drop":
+        return "drop"
+    return "reject with tcp reset" if service.protocol == protected.TCP else "reject with icmpx type port-unreachable"
+
+
+def _nat(policy, chains):
+    jumps = []
+    for address, _, port, services in protected.devices(policy, 4):
+        for service in services:
+            name = protected.protocol_name(service)
+            jumps.append("%s . %d : jump dnat_%d" % (name, service.port, service.index))
+            chains["dnat_%d" % service.index] = [
+                "%s%s dport %d dnat ip to %s:%d" % (_in_sets(service, 4), name, service.port, address, port)
+            ]
+            if service.masquerade is True:
+                chains["nat_postrouting"].append("ip daddr %s %s dport %d ct status dnat ct original proto-dst %d masquerade"
+                                                 % (address, name, port, service.port))  # fmt: skip
+    chains["nat_prerouting"].append(
+        _from_ours(policy) + "fib daddr type local meta l4proto . th dport vmap { %s }" % ", ".join(jumps)
+    )

@@ -1,0 +1,77 @@
+"""IP addresses as text and as bytes: dotted IPv4, IPv6 by RFC 4291 (read) and RFC 5952 (written), with or without a port."""
+
+from .steps import parse_port
+
+_DIGITS = "0123456789"
+_HEX = "0123456789abcdefABCDEF"
+
+
+def parse_ipv4(text):
+    """4 bytes. Four plain decimal numbers, no leading zeros. Raises ValueError."""
+    parts = text.split(".")
+    if len(parts) != 4:
+        raise ValueError("'%s': not an IPv4 address" % text[:60])
+    for part in parts:
+        if not 0 < len(part) <= 3 or any(c not in _DIGITS for c in part) or int(part) > 255 or str(int(part)) != part:
+            raise ValueError("'%s': not an IPv4 address" % text[:60])
+    return bytes([int(part) for part in parts])
+
+
+def parse_ipv6(text):
+    """16 bytes. No zone; the last 32 bits may be dotted. Raises ValueError."""
+    halves = text.split("::")
+    if len(halves) > 2:
+        raise ValueError("'%s': not an IPv6 address" % text[:60])
+    try:
+        groups = [_groups(half, half is halves[-1]) for half in halves]
+    except ValueError:
+        raise ValueError("'%s': not an IPv6 address" % text[:60])
+    missing = 16 - sum([len(group) for group in groups])
+    if missing if len(halves) == 1 else missing < 2:
+        raise ValueError("'%s': not an IPv6 address" % text[:60])
+    return groups[0] + bytes(missing) + (groups[1] if len(halves) == 2 else b"")
+
+
+def _groups(text, last):
+    """The bytes of groups between colons; none for an empty text."""
+    found = b""
+    parts = text.split(":") if text else []
+    for i, part in enumerate(parts):
+        if "." in part and last and i == len(parts) - 1:
+            found += parse_ipv4(part)
+        elif 0 < len(part) <= 4 and all(c in _HEX for c in part):
+            found += bytes((int(part, 16) >> 8, int(part, 16) & 255))
+        else:
+            raise ValueError(part)
+    return found
+
+
+def format_address(address):
+    """The usual text of 4 or 16 bytes: the longest run of zero groups, the first of equals, becomes '::'."""
+    if len(address) == 4:
+        return "%d.%d.%d.%d" % tuple(address)
+    groups = [address[i] << 8 | address[i + 1] for i in range(0, 16, 2)]
+    start, length = 0, 1  # a single zero group is not shortened
+    for i in range(8):
+        run = 0
+        while i + run < 8 and not groups[i + run]:
+            run += 1
+        if run > length:
+            start, length = i, run
+    text = ["%x" % group for group in groups]
+    if length == 1:
+        return ":".join(text)
+    return ":".join(text[:start]) + "::" + ":".join(text[start + length :])
+
+
+def parse_endpoint(text):
+    """(address, port) of `192.168.1.50:80` or `[fd00::50]:80`; address is 4 or 16 bytes. Raises ValueError."""
+    if text[:1] == "[":
+        address, bracket, port = text[1:].partition("]:")
+        if not bracket:
+            raise ValueError("'%s': expected [address]:port" % text[:60])
+        return parse_ipv6(address), parse_port(port)
+    address, colon, port = text.partition(":")
+    if not colon:
+        raise ValueError("'%s': expected address:port" % text[:60])
+    return parse_ipv4(address), parse_port(port)
