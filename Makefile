@@ -1,0 +1,46 @@
+# make alone lists what there is. Every target sets up what it needs by itself; a second time that takes no time.
+
+PY := .venv/bin/python
+ONLY ?=
+TESTS ?=
+
+# The lab makes network namespaces, and set-up installs packages: one line instead of a failure somewhere inside.
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+ifneq ($(shell id -u),0)
+$(error needs root: sudo make $(MAKECMDGOALS))
+endif
+endif
+
+.PHONY: help setup setup-demo build demo test test-long lint bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## install what is missing: packages, .venv, MicroPython
+	@scripts/setup.sh
+
+# The demo runs on one interpreter: it is not held up by the one that only tests use.
+setup-demo:
+	@scripts/setup.sh packages python micropython64
+
+build: setup-demo ## compile firmware/ into build/firmware/
+	@scripts/build_firmware.sh
+
+demo: build ## the main job, in a network made of namespaces
+	@$(PY) scripts/demo.py
+
+test: setup build ## all tests but the long ones; TESTS=PATH for some
+	@$(PY) -m pytest $(TESTS)
+
+test-long: setup build ## all tests, the long ones too
+	@$(PY) -m pytest -m "long or not long" $(TESTS)
+
+lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of firmware/
+	@$(PY) -m ruff check --quiet .
+	@shellcheck scripts/*.sh .ci/run
+
+bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
+	@$(PY) -m bench $(ONLY)
+
+clean: ## remove what was made: build/ and .venv
+	@rm -rf build .venv knocklet.egg-info
