@@ -32,16 +32,15 @@ class Doors:
 
     def open(self, service, address, client, now_ms):
         """Open `service` for `address` (4 or 16 bytes), or renew. Returns True when the kernel has acknowledged."""
-        source = format_address(address)
+        grants = self.grants
         family = 4 if len(address) == 4 else 6
         if family not in service.families:
-            return self._refuse(now_ms, service, client, source, "no IPv%d address behind it" % family)
-        if service.one_shot:
-            self._look(now_ms)  # a used one is told as used, not taken for a live one
-        grants = self.grants
+            return self._refuse(now_ms, service, client, address, "no IPv%d address behind it" % family)
         if grants.full() and not grants.find(service, address, client):
-            return self._refuse(now_ms, service, client, source, "too many grants")
+            return self._refuse(now_ms, service, client, address, "too many grants")
         known = bool(grants.of_entry((service.index, address)))
+        if known and service.one_shot:
+            self._look(now_ms)  # a used one is told as used, not taken for a live one
         try:
             self._add(service, address, known)
         except Missing:
@@ -49,9 +48,9 @@ class Doors:
             try:
                 self._add(service, address, False)
             except FirewallError as error:
-                return self._refuse(now_ms, service, client, source, str(error))
+                return self._refuse(now_ms, service, client, address, str(error))
         except FirewallError as error:
-            return self._refuse(now_ms, service, client, source, str(error))
+            return self._refuse(now_ms, service, client, address, str(error))
         grant, new = grants.put(service, address, client, now_ms)
         kind = "opened" if new else "renewed"
         self.counts[kind] += 1
@@ -63,8 +62,9 @@ class Doors:
         family = 4 if len(address) == 4 else 6
         self.firewall.add(service, family, address, service.idle_s or service.ttl_s, service.max_s, known)
 
-    def _refuse(self, now_ms, service, client, source, reason):
+    def _refuse(self, now_ms, service, client, address, reason):
         self.counts["refused"] += 1
+        source = format_address(address)
         self._events.tell(now_ms, "refused", service=service.name, client=client, source=source, reason=reason)
         return False
 

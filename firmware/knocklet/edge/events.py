@@ -7,6 +7,7 @@ What strangers can cause at will (SUMMED) is told once a minute for each kind, w
 
 import json
 import time
+from collections import OrderedDict
 
 from ..core.clock import age
 
@@ -30,9 +31,9 @@ class Events:
             self._told_ms[event_type] = now_ms
             if self._untold.get(event_type):
                 fields["untold"] = self._untold.pop(event_type)
-        fields["event_type"] = event_type
-        fields["ts"] = int(time.time())
-        line = json.dumps(fields)
+        event = OrderedDict((("event_type", event_type), ("ts", int(time.time()))))
+        event.update(fields)
+        line = json.dumps(event)
         self._write(line)
         for follower in self.followers:
             follower(line)

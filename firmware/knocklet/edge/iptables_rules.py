@@ -69,15 +69,14 @@ def in_force(present):
     return False
 
 
-def back_text(present):
-    """Text that puts our chains back to what they were when `present` was read: for when only one family took the new ones."""
+def back_text(before, now):
+    """Puts our chains back to what they were `before`: for when only one family took the new ones."""
     lines = []
     for table in ("filter", "nat"):
-        chains = _ours(present, table)
-        if chains:
-            old = [line for line in present[table] if line[:12] == "-A KNOCKLET_"]
-            lines += _table(table, old, present)
-    return "\n".join(lines) + "\n" if lines else removal_text(present)
+        old = [line for line in before.get(table, []) if line[:12] == "-A KNOCKLET_"]
+        if _ours(now, table):
+            lines += _table(table, old, now, bool(_ours(before, table)))
+    return "\n".join(lines) + "\n"
 
 
 def _ours(present, table):

@@ -1,6 +1,6 @@
 """The nft rules of a policy, as text for nft -f: one transaction. Pure: no kernel, no files.
 
-    prerouting (mangle - 0)   marks granted packets, so that fw4's include or any other firewall can let them in
+    prerouting                marks granted packets, so that fw4's include or any other firewall can let them in
     nat_prerouting            leads them on to a device
     input, forward            lets granted ones pass *us* and closes for all others
     nat_postrouting           masquerade
@@ -55,9 +55,11 @@ def _chains(policy):
         chains[name] = ["type %s hook %s priority %d; policy accept;" % (kind, hook, priority)]
     doors = protected.doors(policy)
     for service in doors:
-        opens = service.families if service.to is None else ()
-        chains["mark_%d" % service.index] = ["fib daddr type != local return"] + _mark(service, service.families)
-        chains["door_%d" % service.index] = _door(policy, [(service, family) for family in opens], service)
+        opens = [(service, family) for family in service.families]
+        if service.to is not None:
+            opens = [(service, 4)]  # marked, then led on: what still comes to the door itself stays out
+        chains["mark_%d" % service.index] = ["fib daddr type != local return"] + _mark(opens)
+        chains["door_%d" % service.index] = _door(policy, opens if service.to is None else [], service)
     if doors:
         ports = "meta l4proto . th dport vmap { %s }"
         by_port = [(service, "%s . %d" % (protected.protocol_name(service), service.port)) for service in doors]
@@ -81,41 +83,41 @@ def _forward(policy, family, chains):
     devices = protected.devices(policy, family)
     if not devices:
         return
-    key = ("ip" if family == 4 else "ip6") + " daddr . meta l4proto . th dport vmap { %s }"
-    jumps = []
+    jumps = {"mark": [], "door": []}
     for number, (address, _, port, services) in enumerate(devices):
-        place = "%s . %s . %d : jump %%s_ip%d_%d" % (address, protected.protocol_name(services[0]), port, family, number)
-        jumps.append(place)
-        name = "ip%d_%d" % (family, number)
-        chains["door_" + name] = _door(policy, [(service, family) for service in services], services[0])
-        chains["mark_" + name] = _mark(services[0], (family,), services)
-    chains["forward"].append(_from_ours(policy) + key % ", ".join([jump % "door" for jump in jumps]))
-    if family == 6:  # there is no way in by the gateway's own address
-        chains["prerouting"].append(_from_ours(policy) + key % ", ".join([jump % "mark" for jump in jumps]))
-    else:
-        for number in range(len(devices)):
-            del chains["mark_ip4_%d" % number]
+        granted = [(service, family) for service in services]
+        place = "%s . %s . %d" % (address, protected.protocol_name(services[0]), port)
+        kinds = {"door": _door(policy, granted, services[0])}
+        if family == 6:  # nothing led it here that could have marked it
+            kinds["mark"] = _mark(granted)
+        for kind in kinds:
+            name = "%s_ip%d_%d" % (kind, family, number)
+            chains[name] = kinds[kind]
+            jumps[kind].append("%s : jump %s" % (place, name))
+    for base, kind in (("prerouting", "mark"), ("forward", "door")):
+        if jumps[kind]:
+            chains[base].append("%s%s daddr . meta l4proto . th dport vmap { %s }"
+                                % (_from_ours(policy), "ip" if family == 4 else "ip6", ", ".join(jumps[kind])))  # fmt: skip
 
 
-def _mark(service, families, services=None):
-    """Nobody else's mark counts on a packet to a protected port; a granted one gets ours."""
+def _mark(granted):
+    """Nobody else's mark counts on a packet to a protected port; a granted one gets ours. granted: [(service, family)]."""
     lines = ["meta mark set meta mark and 0x%x" % protected.OTHERS]
-    for one in services or [service]:
-        if one.one_shot:
-            lines.append("ct mark and %s == %s %s" % (_MARK, _MARK, _SET_MARK))
-        lines += [_in_sets(one, family) + _SET_MARK for family in families]
-    return lines
+    if any(service.one_shot for service, _ in granted):
+        lines.append("ct mark and %s == %s %s" % (_MARK, _MARK, _SET_MARK))
+    return lines + [_in_sets(service, family) + _SET_MARK for service, family in granted]
 
 
 def _door(policy, granted, service):
     """The rules for one place: who gets in, what may finish, and nobody else. granted: [(service, family)]."""
     lines = []
+    if any(one.one_shot for one, _ in granted):
+        # The mark holds the connection open while its first packets are still new, lost ones sent again included.
+        lines.append("ct mark and %s == %s accept" % (_MARK, _MARK))
     for one, family in granted:
         source = "ip saddr" if family == 4 else "ip6 saddr"
         name = protected.set_names(one, family)[0]
         if one.one_shot:
-            # The mark holds the connection open while its first packets are still new, lost ones sent again included.
-            lines.append("ct mark and %s == %s accept" % (_MARK, _MARK))
             lines.append("ct state new %sct mark set ct mark or %s delete @%s { %s } accept"
                          % (_in_sets(one, family), _MARK, name, source))  # fmt: skip
         else:

@@ -1,0 +1,156 @@
+"""iptables as a tool: which one, its rules put into force, and whether they are still there.
+
+Changes by others are noticed without running anything: the kernel counts generations of nf_tables (iptables-nft), and
+tells the number and size of the rules of an old table (iptables-legacy). Only when these differ, the rules are read.
+"""
+
+import socket
+from struct import pack
+
+import ffi
+
+from . import iptables_rules
+from .firewall import FirewallError, exists, run
+from .nft_netlink import generation
+
+_SUFFIX = {4: "iptables", 6: "ip6tables"}
+_RAW = 3  # SOCK_RAW
+_ANY = 255  # IPPROTO_RAW
+_INET = {4: (2, 0), 6: (10, 41)}  # address family, level of IP options
+_SO_GET_INFO = 64  # IPT_SO_GET_INFO, IP6T_SO_GET_INFO
+_INFO_BYTES = 84  # struct ipt_getinfo: char name[32], u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size
+
+_PACKAGES = (
+    # words in a tool's error, and what helps
+    ("match `set'", "load the module xt_set (package iptables-mod-ipset and kmod-ipt-ipset on OpenWrt)"),
+    ("set_init", "load the module xt_set (package kmod-ipt-ipset on OpenWrt)"),
+    ("socket to ipset", "load the module xt_set (package kmod-ipt-ipset on OpenWrt)"),
+    ("match `conntrack'", "load the module xt_conntrack (package iptables-mod-conntrack-extra on OpenWrt)"),
+    ("connmark", "load the module xt_connmark (package iptables-mod-conntrack-extra on OpenWrt)"),
+    ("match `addrtype'", "load the module xt_addrtype (package iptables-mod-extra on OpenWrt)"),
+    ("table 'nat'", "load the module iptable_nat (package kmod-ipt-nat on OpenWrt)"),
+    ("not found", "install the package iptables (ip6tables on OpenWrt for IPv6)"),
+    ("ermission", "the engine needs CAP_NET_ADMIN and CAP_NET_RAW"),
+)
+
+
+def find(run_dir):
+    """Which iptables to use, and whether rules or policies of it are in force: (tool, in force).
+
+    Debian has two kinds at once, with rules of their own: the one whose rules are in force, else the system's choice.
+    """
+    for tool in ("iptables-legacy", "iptables-nft", "iptables"):
+        for family in (4, 6):
+            if tool == "iptables-legacy" and not _legacy_tables(family):
+                continue
+            status, saved, _ = run(run_dir, "%s-save" % _name(tool, family))
+            if status == 0 and iptables_rules.in_force(iptables_rules.parse_save(saved)):
+                return tool, True
+    return "iptables", False
+
+
+def _legacy_tables(family):
+    try:
+        with open("/proc/net/ip%s_tables_names" % ("" if family == 4 else "6")) as file:
+            return file.read().strip() != ""
+    except OSError:
+        return False
+
+
+def _name(tool, family):
+    return _SUFFIX[family] + tool[len("iptables") :]
+
+
+class Iptables:
+    def __init__(self, run_dir, tool):
+        """Raises FirewallError when there is no such tool."""
+        self._run_dir = run_dir
+        self._tool = tool
+        self._wait = " -w"  # wait for others that change rules; iptables before 1.6.2 cannot
+        self._rules = {}  # family -> fingerprint of our rules
+        self._seen = {}  # family -> what the kernel counted when they were read
+        if not exists(run_dir, tool + "-restore"):
+            raise FirewallError("%s-restore: not found: install the package iptables" % tool)
+
+    def apply(self, policy, families):
+        """Rules of both families, or of none. Raises FirewallError."""
+        before = {family: self._saved(family) for family in families}
+        done = []
+        try:
+            for family in families:
+                self._restore(family, iptables_rules.restore_text(policy, family, before[family]))
+                done.append(family)
+        except FirewallError:
+            for family in done:
+                self._restore(family, iptables_rules.back_text(before[family], self._saved(family)))
+            raise
+        self._rules = {}
+        for family in families:
+            self._seen[family] = self._count(family)
+            self._rules[family] = iptables_rules.fingerprint(self._saved(family))
+
+    def remove(self, families):
+        for family in families:
+            text = iptables_rules.removal_text(self._saved(family))
+            if text:
+                self._restore(family, text)
+        self._rules = {}
+
+    def intact(self):
+        """Are our rules as apply() made them? Raises FirewallError."""
+        for family in self._rules:
+            count = self._count(family)
+            if count != self._seen[family]:
+                if iptables_rules.fingerprint(self._saved(family)) != self._rules[family]:
+                    return False
+                self._seen[family] = count
+        return bool(self._rules)
+
+    def _saved(self, family):
+        name = _name(self._tool, family) + "-save"
+        status, saved, error = run(self._run_dir, name)
+        if status:
+            raise FirewallError(_explained(name, error))
+        return iptables_rules.parse_save(saved)
+
+    def _restore(self, family, text):
+        name = _name(self._tool, family) + "-restore"
+        status, _, error = run(self._run_dir, name + self._wait + " --noflush", text)
+        if status and self._wait and "option" in error:
+            self._wait = ""
+            status, _, error = run(self._run_dir, name + " --noflush", text)
+        if status:
+            raise FirewallError(_explained(name, error))
+
+    def _count(self, family):
+        """What changes whenever somebody changes rules: nf_tables' generation and what the kernel says of old tables."""
+        return generation(), _old_table(family, b"filter"), _old_table(family, b"nat")
+
+
+def _explained(name, error):
+    for words, help in _PACKAGES:
+        if words in error:
+            return "%s: %s: %s" % (name, error, help)
+    return "%s: %s" % (name, error)
+
+
+_getsockopt = ffi.open(None).func("i", "getsockopt", "iiipp")
+
+
+def _old_table(family, table):
+    """What the kernel counts of a table of iptables-legacy; None when there is no such table."""
+    # Asking for a table that is not there would make one: look at the names first.
+    try:
+        with open("/proc/net/ip%s_tables_names" % ("" if family == 4 else "6")) as file:
+            if table.decode() not in file.read().split():
+                return None
+    except OSError:
+        return None
+    domain, level = _INET[family]
+    asking = socket.socket(domain, _RAW, _ANY)
+    info = bytearray(_INFO_BYTES)
+    info[: len(table)] = table
+    length = bytearray(pack("@I", _INFO_BYTES))
+    status = _getsockopt(asking.fileno(), level, _SO_GET_INFO, info, length)
+    asking.close()
+    return bytes(info) if status == 0 else None

@@ -1,0 +1,192 @@
+"""Backend "nft": grants are elements of sets in our own table `inet knocklet`. `nft` is run by install() only.
+
+An element that is there is not renewed by adding it (before Linux 6.12), so a renewal deletes and adds in one transaction.
+"""
+
+from struct import pack_into
+
+from . import nft_netlink, nft_rules, protected
+from .firewall import FirewallError, Full, Missing, check_forwarding, exists, run
+from .netlink import Netlink
+from .nft_netlink import ADD, DELETE
+from .nft_rules import TABLE
+
+_ENOENT = 2
+_EPERM = 1
+_EEXIST = 17
+_ENFILE = 23
+_EOPNOTSUPP = 95
+_TRIES = 4  # of a transaction whose view of what is there was wrong, at most two sets
+
+
+def has_fw4():
+    """Is OpenWrt's firewall in force?"""
+    asking = Netlink()
+    try:
+        return "fw4" in nft_netlink.tables(asking)
+    except OSError:
+        return False
+    finally:
+        asking.close()
+
+
+class Backend:
+    NAME = "nft"
+    ANNOUNCED = True  # firewall.Watch tells of every change by others
+
+    def __init__(self, run_dir):
+        """Raises FirewallError when something is missing here."""
+        self._run_dir = run_dir
+        self._netlink = Netlink()
+        self._policy = None
+        self._rules = None  # as they were when install() had made them
+        self._batches = {}  # (service index, family) -> (buffer, heads, places)
+        if nft_netlink.generation() is None:
+            raise FirewallError("the kernel has no nf_tables: load the module nf_tables (package kmod-nft-core on OpenWrt)")
+        if not exists(run_dir, "nft"):
+            raise FirewallError("nft: not found: install the package nftables")
+
+    # install
+
+    def install(self, policy):
+        """Put the policy's rules and sets into force, in one transaction. Elements of sets that stay are not touched.
+
+        Raises FirewallError, and then all is as before.
+        """
+        protected.check(policy)
+        check_forwarding(policy)
+        self._feed(self._text(policy))
+        self._policy = policy
+        self._batches = {}
+        self._rules = self._read(nft_netlink.rules)
+
+    def uninstall(self):
+        """Take everything of ours away. Raises FirewallError."""
+        self._policy = None
+        self._feed(nft_rules.removal_text())
+
+    def _text(self, policy):
+        if TABLE not in self._read(nft_netlink.tables, None):
+            return nft_rules.text(policy)
+        return nft_rules.text(policy, self._read(nft_netlink.chains), self._read(nft_netlink.sets))
+
+    def _feed(self, text):
+        status, _, error = run(self._run_dir, "nft -f -", text)
+        if status:
+            raise FirewallError("nft: " + _explained(error))
+
+    def _read(self, what, table=TABLE):
+        try:
+            return what(self._netlink, table) if table else what(self._netlink)
+        except OSError as error:
+            if error.errno == _ENOENT:
+                raise Missing("the table inet %s is gone" % TABLE)
+            raise FirewallError("nf_tables: the kernel does not tell what is there (error %d)" % error.errno)
+
+    # One entry
+
+    def add(self, service, family, address, left_s, max_left_s=0, known=False):
+        """Open for `address` (4 or 16 bytes) for left_s seconds, or set the new end of an entry that is there (`known`:
+        the caller thinks so; a wrong guess costs one more transaction). A service with idle: also never longer than
+        max_left_s. Raises Full, Missing, FirewallError.
+        """
+        left_ms = (1000 * left_s, 1000 * max_left_s)
+        if left_s < 1 or service.idle_s and max_left_s < 1:
+            raise FirewallError("an entry of less than a second")  # 0 would be for ever
+        failed = {0: _EEXIST} if known else self._first(service, family, address, left_ms)
+        if failed:
+            self._renew(protected.set_names(service, family), address, left_ms, failed)
+
+    def _first(self, service, family, address, left_ms):
+        """Hot: an entry that was not there. Returns None or {index: errno}."""
+        made = self._batches.get((service.index, family)) or self._make(service, family)
+        buffer, heads, places = made
+        for number in range(len(places)):
+            at, time_at = places[number]
+            buffer[at : at + len(address)] = address
+            pack_into(">I", buffer, time_at, left_ms[number])
+        return self._netlink.ask(buffer, heads)
+
+    def _make(self, service, family):
+        key = bytes(4 if family == 4 else 16)
+        made = nft_netlink.batch(TABLE, [(ADD, name, key, 0) for name in protected.set_names(service, family)])
+        self._batches[(service.index, family)] = made
+        return made
+
+    def _renew(self, names, address, left_ms, failed):
+        """Delete and add; an element that ended meanwhile makes the deletion fail, and with it the whole transaction."""
+        there = [True] * len(names)
+        for index, error in failed.items():
+            if error != _EEXIST:
+                self._fail(error)
+        for _ in range(_TRIES):
+            steps = [(DELETE, name, address, 0) for number, name in enumerate(names) if there[number]]
+            deletes = len(steps)
+            steps += [(ADD, name, address, left_ms[number]) for number, name in enumerate(names)]
+            buffer, heads, _ = nft_netlink.batch(TABLE, steps)
+            failed = self._netlink.ask(buffer, heads)
+            if not failed:
+                return
+            for index, error in failed.items():
+                if error == _ENOENT and 0 < index <= deletes:
+                    there[names.index(steps[index - 1][1])] = False
+                elif error == _EEXIST and index > deletes:
+                    there[names.index(steps[index - 1][1])] = True
+                else:
+                    self._fail(error)
+            if deletes == 0 and _ENOENT in failed.values():
+                self._fail(_ENOENT)
+        self._fail(_ENOENT)
+
+    def _fail(self, error):
+        if error == _ENFILE:
+            raise Full("the nft set is full")
+        if error == _ENOENT:
+            raise Missing("the nft set is gone")
+        raise FirewallError("nft: the kernel refused the element (error %d)" % error)
+
+    def remove(self, service, family, address):
+        """Close for `address`. That it is not there is fine. Raises Missing, FirewallError."""
+        for name in protected.set_names(service, family):
+            buffer, heads, _ = nft_netlink.batch(TABLE, [(DELETE, name, address, 0)])
+            failed = self._netlink.ask(buffer, heads)
+            for error in failed.values() if failed else ():
+                if error != _ENOENT:
+                    self._fail(error)
+
+    # What is there
+
+    def entries(self):
+        """[(service index, family, address, left_ms, max_left_ms)] as the kernel has them.
+
+        For a service with idle only those in both sets; max_left_ms is 0 for others. Raises Missing, FirewallError.
+        """
+        if self._policy is None or self._read(nft_netlink.rules) != self._rules:
+            raise Missing("the rules in table inet %s are not as they were made" % TABLE)
+        found = []
+        for service in self._policy.services:
+            for family in service.families:
+                left = [dict(self._elements(name)) for name in protected.set_names(service, family)]
+                for address in left[0]:
+                    if address in left[-1]:
+                        longest_ms = left[1][address] if len(left) == 2 else 0
+                        found.append((service.index, family, address, left[0][address], longest_ms))
+        return found
+
+    def _elements(self, name):
+        try:
+            return nft_netlink.elements(self._netlink, TABLE, name)
+        except OSError as error:
+            if error.errno == _ENOENT:
+                raise Missing("a set of table inet %s is gone" % TABLE)
+            raise FirewallError("nf_tables: the kernel does not tell its sets (error %d)" % error.errno)
+
+
+def _explained(error):
+    """What nft said, without the place in the file, and what may help."""
+    words = error.split("Error: ")[-1]
+    if "No such file" in words or "not supported" in words:
+        return "%s: the kernel lacks a part of nf_tables (packages kmod-nft-core, kmod-nft-fib, kmod-nft-nat on OpenWrt)" % words
+    if "ermitted" in words:
+        return words + ": the engine needs CAP_NET_ADMIN"
+    return words

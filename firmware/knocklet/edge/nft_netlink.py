@@ -1,0 +1,128 @@
+"""nf_tables over netlink: what is there, and elements of sets as whole transactions.
+
+    a transaction:  BATCH_BEGIN (res_id: the subsystem)   messages   BATCH_END
+    an element:     TABLE, SET, ELEMENTS { LIST_ELEM { KEY { VALUE }, TIMEOUT (u64 ms, network order) } }
+
+Source: linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
+"""
+
+from struct import pack, unpack_from
+
+from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, REQUEST, Netlink, attribute, attributes, message, nest, text, walk
+
+INET = 1  # NFPROTO_INET
+_SUBSYS = 10 << 8
+_BATCH_BEGIN, _BATCH_END = 16, 17
+_SUBSYS_NFTABLES = 10
+_GETTABLE, _DELTABLE, _GETCHAIN, _GETRULE, _GETSET = 1, 2, 4, 7, 10
+_NEWSETELEM, _GETSETELEM, _DELSETELEM, _GETGEN = 12, 13, 14, 16
+_TABLE, _NAME = 1, 2  # NFTA_CHAIN_TABLE has 1 and NAME 3; NFTA_SET_TABLE 1 and NAME 2; NFTA_TABLE_NAME 1
+_CHAIN_NAME = 3
+_RULE_CHAIN, _RULE_HANDLE = 2, 3
+_SET, _ELEMENTS = 2, 3
+_LIST_ELEM = 1
+_KEY, _TIMEOUT, _EXPIRATION = 1, 4, 5
+_VALUE = 1
+_GEN_ID = 1
+
+ADD = _NEWSETELEM
+DELETE = _DELSETELEM
+
+
+def generation():
+    """A number that every change of nf_tables in this network namespace raises; None where there is no nf_tables."""
+    asking = Netlink()
+    try:
+        found = asking.dump(message(_SUBSYS | _GETGEN, REQUEST | ACK, 0, b""), _take_generation)
+        return found[0] if found else None
+    except OSError:
+        return None
+    finally:
+        asking.close()
+
+
+def _take_generation(out, data, at, end):
+    out.append(bytes(attributes(data, at + 4, end).get(_GEN_ID, b"")))
+
+
+def tables(asking):
+    """Names of the tables of family inet. Raises OSError."""
+    return _names(asking, _GETTABLE, None, _TABLE)
+
+
+def chains(asking, table):
+    return _names(asking, _GETCHAIN, table, _CHAIN_NAME)
+
+
+def sets(asking, table):
+    """Names of the sets of a table, without those that the kernel made for a rule."""
+    return [name for name in _names(asking, _GETSET, table, _NAME) if name[:2] != "__"]
+
+
+def _names(asking, kind, table, name):
+    return [found[name][:-1].decode() for found in _list(asking, kind, table) if name in found]
+
+
+def rules(asking, table):
+    """(chain, handle) of each rule of a table: a rule that was made anew has another handle."""
+    return [(found[_RULE_CHAIN], found[_RULE_HANDLE]) for found in _list(asking, _GETRULE, table, (_RULE_CHAIN, _RULE_HANDLE))]
+
+
+def _list(asking, kind, table, only=None):
+    """The attributes of each thing of a kind in a table of family inet. Old kernels tell of all tables."""
+    wanted = table and table.encode() + b"\0"
+
+    def take(out, data, at, end):
+        found = attributes(data, at + 4, end)
+        if data[at] == INET and (wanted is None or found.get(_TABLE) == wanted):
+            out.append({key: found[key] for key in only} if only else found)
+
+    return asking.dump(message(_SUBSYS | kind, REQUEST | DUMP, INET, text(_TABLE, table) if table else b""), take)
+
+
+def elements(asking, table, name):
+    """[(key, milliseconds left)] of a set. Raises OSError."""
+
+    def take(out, data, at, end):
+        for kind, start, stop in walk(data, at + 4, end):
+            if kind == _ELEMENTS:
+                for _, first, last in walk(data, start, stop):
+                    found = attributes(data, first, last)
+                    if _KEY in found and _EXPIRATION in found:
+                        high, low = unpack_from(">II", found[_EXPIRATION])
+                        out.append((found[_KEY][4:], low if not high else 0x3FFFFFFF))
+
+    return asking.dump(message(_SUBSYS | _GETSETELEM, REQUEST | DUMP, INET, text(_TABLE, table) + text(_SET, name)), take)
+
+
+def batch(table, steps):
+    """A transaction of `steps`: [(ADD or DELETE, set name, key, milliseconds)], as a bytearray for Netlink.ask().
+
+    Returns (buffer, heads, places): heads has the batch's beginning first and then each step; places[i] is where in the
+    buffer (the key, the low 32 bits of the time) of step i are, for changing them later.
+    """
+    buffer = bytearray(message(_BATCH_BEGIN, REQUEST, 0, b"", _SUBSYS_NFTABLES))
+    heads = [0]
+    places = []
+    for number, (kind, name, key, left_ms) in enumerate(steps):
+        place = text(_TABLE, table) + text(_SET, name)
+        element = nest(_KEY, attribute(_VALUE, key))
+        at = len(buffer) + HEADER_BYTES + len(place) + 16  # behind the heads of ELEMENTS, LIST_ELEM, KEY and VALUE
+        if kind == ADD:
+            element += attribute(_TIMEOUT, pack(">II", 0, left_ms))
+        body = place + nest(_ELEMENTS, nest(_LIST_ELEM, element))
+        flags = REQUEST | (ACK if number == len(steps) - 1 else 0) | (CREATE | EXCL if kind == ADD else 0)
+        heads.append(len(buffer))
+        places.append((at, at + len(key) + 8))
+        buffer += message(_SUBSYS | kind, flags, INET, body)
+    buffer += message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES)
+    return buffer, tuple(heads), places
+
+
+def delete_table(asking, table):
+    """Returns None or {..: errno} as Netlink.ask()."""
+    buffer = bytearray(message(_BATCH_BEGIN, REQUEST, 0, b"", _SUBSYS_NFTABLES))
+    head = len(buffer)
+    buffer += message(_SUBSYS | _DELTABLE, REQUEST | ACK, INET, text(_TABLE, table))
+    buffer += message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES)
+    return asking.ask(buffer, (0, head))
