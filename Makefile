@@ -43,4 +43,4 @@ bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME fo
 	@$(PY) -m bench $(ONLY)
 
 clean: ## remove what was made: build/ and .venv
-	@rm -rf build .venv knocklet.egg-info
+	@rm -rf build .venv
