@@ -4,13 +4,14 @@ The kernel's entry is made first and acknowledged, then the grant is remembered,
 themselves; what is done here about ends is noticing them. Nothing here runs for a packet that completes no knock.
 """
 
-from ..core.clock import left
+from ..core.clock import after, left
 from ..core.grants import Grants
 from ..wire.addresses import format_address
 from .firewall import FirewallError, Missing
 
 _CHECK_MS = 1000  # between two looks at the kernel's entries while one of them can end or vanish without notice
 _SETTLE_MS = 50  # after a change of the firewall, before looking: a reload is many messages
+_LAST_LOOK_MS = 500
 _RETRY_MS = 5000  # after rules could not be restored
 _LATE_MS = 1500  # an entry that vanished this long before its end was taken away: ipset counts whole seconds
 
@@ -139,8 +140,8 @@ class Doors:
         there = {(index, address): (left_ms, max_left_ms) for index, _family, address, left_ms, max_left_ms in entries}
         for grant in list(self.grants.live):
             if grant.key() in there:
-                if grant.service.idle_s:
-                    grant.end_ms = (now_ms + there[grant.key()][0]) & 0x3FFFFFFF
+                if grant.service.idle_s:  # traffic has renewed it; ipset rounds seconds down, so look once more at 0
+                    grant.end_ms = after(now_ms, max(there[grant.key()][0], _LAST_LOOK_MS))
             else:
                 self._vanished(grant, now_ms)
         self._plan(now_ms)

@@ -46,7 +46,7 @@ class TestRunner:
     testsRun = failuresNum = errorsNum = skippedNum = 0   # it is its own result
 
     def run(self, suite):
-        for case, name in [(case, name) for case in suite for name in dir(case) if name.startswith("test")]:
+        for case, name in [(c, n) for c in suite for n in dir(c) if n.startswith("test")]:
             self.testsRun += 1
             test = case()
             try:
