@@ -48,7 +48,7 @@ class Attempts:
         i = 0
         while i < count:
             source[i] = frame[at + i]
-            h ^= self._key[i << 8 | source[i]]
+            h = self._key[i << 8 | source[i]] ^ h
             i += 1
         self._count = count
         self._family = _IPV6 if count == 16 else 0

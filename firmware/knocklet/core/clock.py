@@ -20,4 +20,4 @@ def age(now_ms, since_ms):
 
 def left(now_ms, end_ms):
     """Milliseconds from `now_ms` to `end_ms`, negative when it has passed."""
-    return ((end_ms - now_ms + _HALF) & MASK) - _HALF
+    return (((end_ms - now_ms) & MASK) ^ _HALF) - _HALF  # no sum on the way is larger than a small integer

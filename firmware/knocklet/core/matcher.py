@@ -23,7 +23,7 @@ class Matcher:
     def __init__(self, attempts):
         self.attempts = attempts
         self.completed = 0  # bit mask of the sequences that the last packet completed
-        self._places = {}  # protocol << 16 | port -> pairs of bytes (sequence, step); no pair: a decoy
+        self._places = {}  # protocol << 16 | port -> tuple of sequence << 8 | step; an empty one: a decoy
         self._lengths = b""  # number of steps, by sequence
         attempts.set_window(GUARD, REST_MS)
 
@@ -34,12 +34,12 @@ class Matcher:
         """
         places = {}
         for port in decoys:
-            places[6 << 16 | port] = places[17 << 16 | port] = b""
+            places[6 << 16 | port] = places[17 << 16 | port] = ()
         for number, sequence in enumerate(sequences):
             self.attempts.set_window(number, sequence.window_ms)
             for step, (protocol, port) in enumerate(sequence.steps):
                 key = protocol << 16 | port
-                places[key] = places.get(key, b"") + bytes((number, step))
+                places[key] = places.get(key, ()) + (number << 8 | step,)
         self._places = places
         self._lengths = bytes([len(sequence.steps) for sequence in sequences])
         self.attempts.forget_attempts()  # they counted steps of other sequences
@@ -49,41 +49,45 @@ class Matcher:
         places = self._places.get(packet.protocol << 16 | packet.port)
         if places is None:
             return verdict.OTHER_PORT
-        attempts = self.attempts
-        attempts.select(frame, packet.source, packet.address_bytes)
+        self.attempts.select(frame, packet.source, packet.address_bytes)
         self.completed = 0
-        if not places:
-            return self._decoy(now_ms)
-        guard = attempts.find(GUARD, now_ms)
-        if guard >= 0 and attempts.step[guard] >= _ENDS:
+        return self._steps(places, now_ms) if places else self._decoy(now_ms)
+
+    def _rests(self, now_ms):
+        guard = self.attempts.find(GUARD, now_ms)
+        return guard >= 0 and self.attempts.step[guard] >= _ENDS
+
+    def _steps(self, places, now_ms):
+        if self._rests(now_ms):
             return verdict.RESTING
         best = 0
         i = 0
         while i < len(places):
-            best = max(best, self._step(places[i], places[i + 1], now_ms))
-            i += 2
+            best = max(best, self._step(places[i], now_ms))
+            i += 1
         return best
 
-    def _step(self, sequence, step, now_ms):
-        attempts = self.attempts
-        entry = attempts.find(sequence, now_ms)
+    def _step(self, place, now_ms):
+        sequence = place >> 8
+        step = place & 0xFF
+        entry = self.attempts.find(sequence, now_ms)
         if entry < 0:
             if step:
                 return verdict.STEP_ALONE
             if self._lengths[sequence] == 1:
                 self.completed |= 1 << sequence
                 return verdict.COMPLETE
-            return verdict.STEP_STARTED if attempts.place(sequence, now_ms) >= 0 else verdict.TABLE_FULL
-        seen = attempts.step[entry]
+            return verdict.STEP_STARTED if self.attempts.place(sequence, now_ms) >= 0 else verdict.TABLE_FULL
+        seen = self.attempts.step[entry]
         if step < seen:
             return verdict.STEP_REPEATED
         if step > seen:
-            attempts.free(entry)
+            self.attempts.free(entry)
             return verdict.STEP_OUT_OF_TURN
         if step + 1 < self._lengths[sequence]:
-            attempts.step[entry] = step + 1
+            self.attempts.step[entry] = step + 1
             return verdict.STEP_ADVANCED
-        attempts.free(entry)
+        self.attempts.free(entry)
         self.completed |= 1 << sequence
         return verdict.COMPLETE
 

@@ -20,7 +20,11 @@ _SYN = 0x02
 
 
 class Packet:
-    """One packet, filled anew by every `parse`. Hot: reads single bytes, allocates nothing."""
+    """One packet, filled anew by every `parse`. Hot: reads single bytes, allocates nothing.
+
+    Hot methods keep few names and few arguments: beyond eleven in use at once, counting what an expression holds,
+    MicroPython takes a call's frame from the heap.
+    """
 
     def __init__(self):
         self.family = 0  # 4 or 6
@@ -29,6 +33,8 @@ class Packet:
         self.source = 0  # offset of the source address in the frame
         self.destination = 0  # offset of the destination address
         self.address_bytes = 0  # 4 or 16
+        self._captured = 0  # bytes that are there, of the header that is read now and what follows it
+        self._length = 0  # bytes that there were on the wire, of the same
 
     def parse(self, frame, at, captured, length):
         """Read the packet at `frame[at:]`: `captured` bytes are there of the `length` it had on the wire.
@@ -36,46 +42,43 @@ class Packet:
         Returns PARSED, or the verdict that refuses it. Never raises for any content as long as
         `at + captured <= len(frame)`.
         """
+        self._captured = captured
+        self._length = length
         if captured < 20:
             return TRUNCATED
         version = frame[at] >> 4
         if version == 4:
-            return self._ipv4(frame, at, captured, length)
+            return self._ipv4(frame, at)
         if version == 6:
-            return self._ipv6(frame, at, captured, length)
+            return self._ipv6(frame, at)
         return NOT_IP
 
-    def _ipv4(self, frame, at, captured, length):
+    def _ipv4(self, frame, at):
         header = (frame[at] & 15) << 2
         if header < 20:
             return BAD_HEADER
         total = frame[at + 2] << 8 | frame[at + 3]
-        if captured < header or total > length or total < header:
+        if self._captured < header or total > self._length or total < header:
             return TRUNCATED
-        total_sum = 0
-        i = at
-        while i < at + header:
-            total_sum += frame[i] << 8 | frame[i + 1]
-            i += 2
-        total_sum = (total_sum & 0xFFFF) + (total_sum >> 16)  # 30 words at most: two folds are enough
-        if (total_sum & 0xFFFF) + (total_sum >> 16) != 0xFFFF:
+        if _ones_sum(frame, at, at + header) != 0xFFFF:
             return BAD_CHECKSUM
         if frame[at + 6] & 0x3F or frame[at + 7]:  # more fragments, or an offset
             return FRAGMENT
-        i = frame[at + 12]
-        if i == 0 or i == 127 or i >= 224:
+        first = frame[at + 12]
+        if first == 0 or first == 127 or first >= 224:
             return BAD_SOURCE
         self.family = 4
         self.address_bytes = 4
         self.source = at + 12
         self.destination = at + 16
-        return self._transport(frame, at + header, frame[at + 9], captured - header, total - header)
+        self.protocol = frame[at + 9]
+        self._captured -= header
+        self._length = total - header
+        return self._transport(frame, at + header)
 
-    def _ipv6(self, frame, at, captured, length):
-        if captured < _IPV6_HEADER_BYTES:
-            return TRUNCATED
+    def _ipv6(self, frame, at):
         payload = frame[at + 4] << 8 | frame[at + 5]
-        if payload + _IPV6_HEADER_BYTES > length:
+        if self._captured < _IPV6_HEADER_BYTES or payload + _IPV6_HEADER_BYTES > self._length:
             return TRUNCATED
         if frame[at + 8] == 0xFF:
             return BAD_SOURCE
@@ -88,25 +91,37 @@ class Packet:
         self.address_bytes = 16
         self.source = at + 8
         self.destination = at + 24
-        return self._transport(frame, at + 40, frame[at + 6], captured - 40, payload)
+        self.protocol = frame[at + 6]
+        self._captured -= _IPV6_HEADER_BYTES
+        self._length = payload
+        return self._transport(frame, at + _IPV6_HEADER_BYTES)
 
-    def _transport(self, frame, at, protocol, captured, length):
-        if protocol == TCP:
-            if captured < _TCP_HEADER_BYTES or length < _TCP_HEADER_BYTES:
+    def _transport(self, frame, at):
+        if self.protocol == TCP:
+            if self._captured < _TCP_HEADER_BYTES or self._length < _TCP_HEADER_BYTES:
                 return TRUNCATED
-            if frame[at + 12] >> 4 < 5:
+            header = frame[at + 12] >> 4 << 2
+            if header < _TCP_HEADER_BYTES or header > self._length:
                 return BAD_HEADER
             if frame[at + 13] & _TCP_FLAGS != _SYN:
                 return NOT_A_KNOCK
-        elif protocol == UDP:
-            if captured < _UDP_HEADER_BYTES or length < _UDP_HEADER_BYTES:
+        elif self.protocol == UDP:
+            if self._captured < _UDP_HEADER_BYTES or self._length < _UDP_HEADER_BYTES:
                 return TRUNCATED
-            protocol = frame[at + 4] << 8 | frame[at + 5]
-            if protocol < _UDP_HEADER_BYTES or protocol > length:
+            datagram = frame[at + 4] << 8 | frame[at + 5]
+            if datagram < _UDP_HEADER_BYTES or datagram > self._length:
                 return BAD_HEADER
-            protocol = UDP
         else:
             return NOT_A_KNOCK
-        self.protocol = protocol
         self.port = frame[at + 2] << 8 | frame[at + 3]
         return PARSED
+
+
+def _ones_sum(frame, at, end):
+    """The ones' complement sum of the 16-bit words from `at` to `end`, at most 30 of them: two folds are enough."""
+    words = 0
+    while at < end:
+        words += frame[at] << 8 | frame[at + 1]
+        at += 2
+    words = (words & 0xFFFF) + (words >> 16)
+    return (words & 0xFFFF) + (words >> 16)
