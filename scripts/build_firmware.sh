@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers as they are.
 #
-# All of it is compiled aside first, so an error changes nothing; then each file that differs is put in place by a rename, so an
-# engine that starts meanwhile never reads half a file; files whose source is gone go.
+# All of it is compiled aside first: an error changes nothing. Then each file that differs is put in place by a rename:
+# an engine that starts meanwhile never reads half a file. Files whose source is gone go.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 

@@ -57,12 +57,16 @@ missing_packages() {
     local wanted
     wanted=$(grep -oE '^ +[a-z0-9-]+' <<<"$wanted_packages" | xargs -n 1 | sort)
     # shellcheck disable=SC2086  # names, split on purpose
-    comm -23 - <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u) <<<"$wanted" | xargs
+    dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u |
+        comm -23 <(echo "$wanted") - | xargs
 }
 
 # With the package lists as they are; they are fetched anew only if that fails.
 apt_install() {
-    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300)
+    local install=(
+        env DEBIAN_FRONTEND=noninteractive
+        apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300
+    )
     quietly "${install[@]}" "$@" || { quietly apt-get update && quietly "${install[@]}" "$@"; }
 }
 
@@ -72,7 +76,8 @@ set_up_packages() {
     [ -n "$missing" ] || return 0
     say "installing Debian packages: $missing"
 
-    # The peers are wanted as programs: Debian would start them as services, now and at every boot. A policy of the machine stays.
+    # The peers are wanted as programs: Debian would start them as services, now and at every boot.
+    # A policy that the machine has already stays.
     if [ ! -e $policy ]; then
         # shellcheck disable=SC2064  # the path as it is now
         trap "rm -f $policy" EXIT
@@ -83,7 +88,8 @@ set_up_packages() {
     # shellcheck disable=SC2086  # names, split on purpose
     apt_install $missing || die "apt-get could not install them: $(reason)"
     for service in knockd fwknop-server; do
-        case " $missing " in *" $service "*) quietly systemctl disable "$service" || true ;; esac   # no systemd, nothing to disable
+        # || true: without systemd there is nothing to disable
+        case " $missing " in *" $service "*) quietly systemctl disable "$service" || true ;; esac
     done
 }
 
@@ -99,14 +105,19 @@ find_python() {
     die "needs Python 3.11 or newer, python3 here is $(python3 --version 2>&1 || true)"
 }
 
-set_up_python() {
-    local stamp=.venv/complete key python pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
-    key=$(cat requirements.txt pyproject.toml scripts/setup.sh <(pwd) | sha256sum)
-    if [ "$(cat $stamp 2>/dev/null)" = "$key" ] && .venv/bin/python -c '' 2>/dev/null; then return; fi
+# Complete, its interpreter still there, and not moved: programs in it carry their path.
+venv_works() {
+    [ -e .venv/complete ] && .venv/bin/python -c '' 2>/dev/null && grep -q "^command = .* $PWD/.venv$" .venv/pyvenv.cfg
+}
 
-    # The stamp goes first and comes back last: what an interrupted run leaves is thrown away by the next.
-    if [ -e $stamp ] && .venv/bin/python -c '' 2>/dev/null; then
-        rm $stamp
+set_up_python() {
+    local key python pip=(.venv/bin/python -m pip --disable-pip-version-check --quiet)
+    key=$(cat requirements.txt pyproject.toml scripts/setup.sh | sha256sum)
+    if venv_works && [ "$(cat .venv/complete)" = "$key" ]; then return; fi
+
+    # The mark goes first and comes back last: what an interrupted run leaves is thrown away by the next.
+    if venv_works; then
+        rm .venv/complete
     else
         python=$(find_python)
         say "making .venv with $("$python" --version)"
@@ -115,8 +126,9 @@ set_up_python() {
     fi
     say "installing the Python packages of requirements.txt into .venv"
     quietly "${pip[@]}" install -r requirements.txt || die "pip could not install them: $(reason)"
-    quietly "${pip[@]}" install --no-build-isolation --no-deps -e . || die "pip could not install the knocklet command: $(reason)"
-    echo "$key" >$stamp
+    quietly "${pip[@]}" install --no-build-isolation --no-deps -e . ||
+        die "pip could not install the knocklet command: $(reason)"
+    echo "$key" >.venv/complete
 }
 
 # shellcheck source=scripts/setup_micropython.sh

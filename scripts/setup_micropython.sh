@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Part of setup.sh: a MicroPython of 64 or of 32 bits at build/micropython/BITS/micropython.
 #
-# Taken is the first of: what is there already, the one on PATH, Debian's package, Debian 13's packages unpacked under build/.
+# Taken is the first of: what is there already, the one on PATH, Debian's package, Debian 13's packages unpacked.
 
 oldest=1.23   # OpenWrt 24.10
 
@@ -25,33 +25,35 @@ architecture() {
     esac
 }
 
-# sources_line SUITE: the mirror that this machine itself uses for Debian, with the keys it trusts for it. apt tells which line of
-# entry of which file that is: a stanza of a .sources file, or a line of a .list file.
+# sources_line SUITE: the mirror that this machine itself uses for Debian, with the keys it trusts for it.
+# apt tells which entry of which file that is: a stanza of a .sources file, or a line of a .list file.
 sources_line() {
     local suite=$1 codename uri place file entry keys
     # shellcheck source=/dev/null
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
     # shellcheck disable=SC2016  # apt's own $(...)
     IFS='|' read -r uri place < <(
-        apt-get indextargets --format '$(CODENAME)|$(COMPONENT)|$(ORIGIN)|$(REPO_URI)|$(SOURCESENTRY)' 'Created-By: Packages' |
-            sed -nE "s/^$codename\|main\|(Debian|Raspbian)\|//p"
+        apt-get indextargets --format '$(CODENAME)|$(COMPONENT)|$(ORIGIN)|$(REPO_URI)|$(SOURCESENTRY)' \
+            'Created-By: Packages' | sed -nE "s/^$codename\|main\|(Debian|Raspbian)\|//p"
     ) || return 1
     file=${place%:*} entry=${place##*:}
     case $file in
-        *.sources) keys=$(awk -v RS= "NR == $entry" "$file" | sed -nE 's|^Signed-By:[ \t]*(/.*)|\1|p') ;;
+        *.sources) keys=$(grep -v '^#' "$file" | awk -v RS= "NR == $entry" | sed -nE 's|^Signed-By:[ \t]*(/.*)|\1|p') ;;
         *) keys=$(sed -nE "${entry}s|.*signed-by=([^] ]+).*|\1|p" "$file") ;;
     esac
     echo "deb ${keys:+[signed-by=${keys// /,}] }$uri $suite main"   # no keys named there: apt's general ones
 }
 
-# unpack BITS ARCHITECTURE SUITE: MicroPython and its libraries, started through their own loader: this machine's libc may be older
-# than they want, or of another architecture. Nothing is installed, and apt works on lists of its own.
+# unpack BITS ARCHITECTURE SUITE: MicroPython and its libraries, started through their own loader: this machine's libc
+# may be older than they want, or of another architecture. Nothing is installed, and apt works on lists of its own.
 # Fails with 1 when it cannot be had, with 2 when it is here and does not run.
 unpack() {
-    local bits=$1 arch=$2 suite=$3 home=$PWD/build/micropython/$1 apt=$PWD/build/micropython/apt-$1 packages deb loader start
+    local bits=$1 arch=$2 suite=$3 packages deb loader start
+    local home=$PWD/build/micropython/$bits apt=$PWD/build/micropython/apt-$bits
     rm -rf "$apt" "$home"
     mkdir -p "$apt"/{lists,cache/archives}/partial "$home"
-    sources_line "$suite" >"$apt/sources.list" || { quietly apt-get update && sources_line "$suite" >"$apt/sources.list"; } ||
+    sources_line "$suite" >"$apt/sources.list" ||
+        { quietly apt-get update && sources_line "$suite" >"$apt/sources.list"; } ||
         { quietly echo "apt has no Debian mirror among its sources"; return 1; }
     local own=(
         -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
@@ -75,7 +77,7 @@ unpack() {
     if ! is_right "$bits" "${start[@]}"; then
         return 2
     fi
-    # exec: the process that a test measures or kills is the interpreter itself. Made last: where it is, all the rest is too.
+    # exec: the process that a test measures or kills is the interpreter itself. Made last: where it is, all the rest is.
     printf '#!/bin/sh\nexec%s "$@"\n' "$(printf ' "%s"' "${start[@]}")" >"$home/new"
     chmod 755 "$home/new"
     mv "$home/new" "$home/micropython"

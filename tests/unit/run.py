@@ -1,7 +1,7 @@
 """Runs one unit test file on MicroPython: micropython tests/unit/run.py tests/unit/test_packet.py
 
-The same files run on CPython under pytest. Here unittest is micropython-lib's where the interpreter finds one, else the stand-in
-beside this file. Prints "N passed, M failed"; exits 1 if a test failed or there was none.
+The same files run on CPython under pytest. Here unittest is micropython-lib's where the interpreter finds one, else
+the stand-in beside this file. Prints "N passed, M failed"; exits 1 if a test failed or there was none.
 """
 
 import sys
@@ -25,6 +25,6 @@ for member in (getattr(module, text) for text in dir(module)):
 
 result = unittest.TestRunner().run(suite)
 failed = result.failuresNum + result.errorsNum
-passed = max(0, result.testsRun - failed - result.skippedNum)   # one test may count several failures: one for each subTest
+passed = max(0, result.testsRun - failed - result.skippedNum)   # each subTest of a test may count as a failure
 print("%d passed, %d failed" % (passed, failed))
 sys.exit(0 if passed and not failed else 1)

@@ -1,10 +1,10 @@
-"""Stands in for micropython-lib's unittest where that cannot be had: those of its names that a unit test here may use."""
+"""Stands in for micropython-lib's unittest where that cannot be had: those of its names that our unit tests use."""
 
 import sys
 
 
 class Block:
-    """What assertRaises and subTest give to `with`: the first expects an exception, the second says where one came from."""
+    """For `with`: assertRaises gives one that expects an exception, subTest one that says where it came from."""
 
     def __init__(self, expected=None, about=None): self.expected, self.about = expected, about
     def __enter__(self): return self
