@@ -22,6 +22,7 @@ from .edge.interfaces import Interfaces
 from .edge.knocks import Knocks
 from .edge.log import Log
 from .edge.loop import Loop, now_ms
+from .edge.nft_watch import Watch
 from .edge.rtnetlink import Rtnetlink
 from .edge.verbs import Verbs
 
@@ -63,7 +64,7 @@ class Engine:
         self._routes = Rtnetlink(self.loop, self.interfaces)
         self._routes.refresh(now_ms())
         self.apply()
-        watch = firewall.Watch()
+        watch = Watch()
         self.loop.add(watch.socket, lambda _flags: watch.drain() and self.doors.firewall_changed(now_ms()))
         Control(self.directory, self.loop, self.events, Verbs(self).table())
         self.loop.start(self._daily, now_ms(), _DAY_MS)

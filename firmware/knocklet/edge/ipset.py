@@ -16,8 +16,9 @@ from .netlink import ACK, CREATE, EXCL, HEADER_BYTES, NET_BYTEORDER, REQUEST, at
 
 _SUBSYS = 6 << 8
 _PROTOCOL, _CREATE, _DESTROY, _LIST, _ADD, _DEL = 1, 2, 3, 7, 9, 10
-_ATTR_PROTOCOL, _ATTR_SETNAME, _ATTR_TYPENAME, _ATTR_REVISION, _ATTR_FAMILY, _ATTR_DATA, _ATTR_ADT = 1, 2, 3, 4, 5, 7, 8
+_ATTR_PROTOCOL, _ATTR_SETNAME, _ATTR_TYPENAME, _ATTR_REVISION, _ATTR_FAMILY, _ATTR_FLAGS, _ATTR_DATA, _ATTR_ADT = 1, 2, 3, 4, 5, 6, 7, 8
 _ATTR_IP, _ATTR_TIMEOUT, _ATTR_MAXELEM = 1, 6, 19
+_FLAG_LIST_SETNAME = 1 << 1
 _IPADDR = {4: 1, 6: 2}
 _NFPROTO = {4: 2, 6: 10}
 _VERSION = 6  # IPSET_PROTOCOL_MIN: every kernel since 2.6.39
@@ -25,7 +26,6 @@ _REVISION = 0  # of hash:ip: the first has timeouts
 
 _ENOENT = 2
 _EEXIST = 17
-_EINVAL = 22
 _ERR_FIND_TYPE = 4098
 _ERR_BUSY = 4100
 _ERR_REFERENCED = 4108
@@ -42,7 +42,7 @@ class Backend:
     def __init__(self, run_dir, tool="iptables"):
         """`tool`: iptables, iptables-legacy or iptables-nft. Raises FirewallError when something is missing here."""
         self._netlink = netlink.Netlink()
-        self._iptables = Iptables(run_dir, tool)
+        self._iptables = Iptables(run_dir, tool, self._netlink)
         self._policy = None
         self._messages = {}  # (service index, family) -> ((message, offset of the address, offset of the time), ...)
         if self._ask(_PROTOCOL, b""):
@@ -98,12 +98,9 @@ class Backend:
 
     def _names(self):
         """All sets that are ours by name."""
-        names = []
-        for data, at, end in self._list(None):
-            name = attributes(data, at, end).get(_ATTR_SETNAME, b"\0")[:-1].decode()
-            if name.startswith("knocklet_") and name not in names:
-                names.append(name)
-        return names
+        only_names = attribute(_ATTR_FLAGS | NET_BYTEORDER, pack(">I", _FLAG_LIST_SETNAME))
+        found = [attributes(data, at, end).get(_ATTR_SETNAME, b"\0") for data, at, end in self._list(only_names)]
+        return [name[:-1].decode() for name in found if name.startswith(b"knocklet_")]
 
     # One entry
 
@@ -179,7 +176,7 @@ class Backend:
     def _read(self, name):
         """address -> seconds left, of one set."""
         left_s = {}
-        for data, at, end in self._list(name):
+        for data, at, end in self._list(text(_ATTR_SETNAME, name)):
             for kind, start, stop in walk(data, at, end):
                 if kind == _ATTR_ADT:
                     for _, first, last in walk(data, start, stop):
@@ -188,9 +185,9 @@ class Backend:
                             left_s[entry[_ATTR_IP][4:]] = unpack_from(">I", entry[_ATTR_TIMEOUT], 0)[0]
         return left_s
 
-    def _list(self, name):
-        """The kernel's messages about one set, or all sets: [(data, at, end)]."""
-        body = attribute(_ATTR_PROTOCOL, bytes([_VERSION])) + (text(_ATTR_SETNAME, name) if name else b"")
+    def _list(self, what):
+        """The kernel's messages about sets: [(data, at, end)]."""
+        body = attribute(_ATTR_PROTOCOL, bytes([_VERSION])) + what
         try:
             return self._netlink.dump(message(_SUBSYS | _LIST, REQUEST, 0, body), _keep)
         except OSError as error:

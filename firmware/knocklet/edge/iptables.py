@@ -62,10 +62,11 @@ def _name(tool, family):
 
 
 class Iptables:
-    def __init__(self, run_dir, tool):
-        """Raises FirewallError when there is no such tool."""
+    def __init__(self, run_dir, tool, asking):
+        """`asking`: a Netlink. Raises FirewallError when there is no such tool."""
         self._run_dir = run_dir
         self._tool = tool
+        self._netlink = asking
         self._wait = " -w"  # wait for others that change rules; iptables before 1.6.2 cannot
         self._rules = {}  # family -> fingerprint of our rules
         self._seen = {}  # family -> what the kernel counted when they were read
@@ -124,7 +125,7 @@ class Iptables:
 
     def _count(self, family):
         """What changes whenever somebody changes rules: nf_tables' generation and what the kernel says of old tables."""
-        return generation(), _old_table(family, b"filter"), _old_table(family, b"nat")
+        return generation(self._netlink), _old_table(family, b"filter"), _old_table(family, b"nat")
 
 
 def _explained(name, error):

@@ -12,10 +12,8 @@ from .nft_netlink import ADD, DELETE
 from .nft_rules import TABLE
 
 _ENOENT = 2
-_EPERM = 1
 _EEXIST = 17
 _ENFILE = 23
-_EOPNOTSUPP = 95
 _TRIES = 4  # of a transaction whose view of what is there was wrong, at most two sets
 
 
@@ -41,7 +39,7 @@ class Backend:
         self._policy = None
         self._rules = None  # as they were when install() had made them
         self._batches = {}  # (service index, family) -> (buffer, heads, places)
-        if nft_netlink.generation() is None:
+        if nft_netlink.generation(self._netlink) is None:
             raise FirewallError("the kernel has no nf_tables: load the module nf_tables (package kmod-nft-core on OpenWrt)")
         if not exists(run_dir, "nft"):
             raise FirewallError("nft: not found: install the package nftables")
@@ -134,8 +132,6 @@ class Backend:
                     there[names.index(steps[index - 1][1])] = True
                 else:
                     self._fail(error)
-            if deletes == 0 and _ENOENT in failed.values():
-                self._fail(_ENOENT)
         self._fail(_ENOENT)
 
     def _fail(self, error):

@@ -8,7 +8,7 @@ Source: linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
 
 from struct import pack, unpack_from
 
-from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, REQUEST, Netlink, attribute, attributes, message, nest, text, walk
+from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, REQUEST, attribute, attributes, message, nest, text, walk
 
 INET = 1  # NFPROTO_INET
 _SUBSYS = 10 << 8
@@ -29,16 +29,13 @@ ADD = _NEWSETELEM
 DELETE = _DELSETELEM
 
 
-def generation():
+def generation(asking):
     """A number that every change of nf_tables in this network namespace raises; None where there is no nf_tables."""
-    asking = Netlink()
     try:
         found = asking.dump(message(_SUBSYS | _GETGEN, REQUEST | ACK, 0, b""), _take_generation)
         return found[0] if found else None
     except OSError:
         return None
-    finally:
-        asking.close()
 
 
 def _take_generation(out, data, at, end):
