@@ -8,6 +8,7 @@ Headers are in the machine's byte order. Sources: netlink(7), linux/netlink.h, D
 Only root may send to another's netlink socket, so what arrives is taken for the kernel's.
 """
 
+import os
 import socket
 from struct import pack, pack_into, unpack_from
 
@@ -21,6 +22,8 @@ CREATE = 0x400
 NESTED = 0x8000
 NET_BYTEORDER = 0x4000
 
+OUR_PORTS = 0x4B6E  # upper half of our sockets' port numbers, far above process numbers: nft_watch.py knows us by it
+
 HEADER_BYTES = 16 + 4  # nlmsghdr and nfgenmsg: where the attributes of a netfilter message begin
 
 _NLMSG_ERROR = 2
@@ -33,8 +36,10 @@ _ACK_BYTES = 64  # what is read of an acknowledgement; the copy of our request b
 _DUMP_BYTES = 8192  # the kernel makes no dump datagram longer than the larger of this and a page less its overhead
 _TIMEOUT_S = 2  # the kernel answers before send() returns: this is only for a broken one
 _DUMP_TRIES = 8  # a dump during which something changed is read again
+_BIND_TRIES = 8
 _EINTR = 4
 _EMSGSIZE = 90
+_EADDRINUSE = 98
 
 
 def message(kind, flags, family, body, res_id=0):
@@ -77,9 +82,20 @@ class Netlink:
 
     def __init__(self):
         self._socket = socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        self._socket.bind(pack("@HHII", AF_NETLINK, 0, 0, 0))  # port 0: the kernel chooses one
+        self._bind()
         self._socket.settimeout(_TIMEOUT_S)
         self._seq = 0
+
+    def _bind(self):
+        for _ in range(_BIND_TRIES):
+            low, high = os.urandom(2)
+            try:
+                self._socket.bind(pack("@HHII", AF_NETLINK, 0, OUR_PORTS << 16 | high << 8 | low, 0))
+                return
+            except OSError as error:
+                if error.errno != _EADDRINUSE:
+                    raise
+        raise OSError(_EADDRINUSE)
 
     def close(self):
         self._socket.close()
