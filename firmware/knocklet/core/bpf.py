@@ -45,7 +45,7 @@ def drop_if(code, k):
 
 
 def either(code, k, then, other):
-    """`then` when the test holds, else `other`; both are blocks that end. Any size: the far one is reached by JA."""
+    """`then` when the test holds, else `other`, a block that ends or jumps. Any size: the far one is reached by JA."""
     return [instruction(code, k, 0, 1), instruction(JA, len(other))] + other + then
 
 

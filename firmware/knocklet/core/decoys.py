@@ -1,10 +1,11 @@
 """The decoy ports: closed like all others, and whoever walks into one while knocking is sweeping.
 
-One lies between each two consecutive steps of a sequence, one below the lowest and one above the highest step, so that
-a sweep in either direction falls over one before it is through; the rest is spread at random against sweeps in random order.
+One lies between each two consecutive steps of a sequence, one below the lowest and one above the highest step (where
+there is a port), so that a sweep in either direction, of TCP and UDP in turn or one after the other, falls over one
+before it is through; the rest is spread at random against sweeps in random order.
 """
 
-from .policy import neighbours
+from .policy import neighbours, no_decoys
 
 _LOWEST = 1024  # ordinary visitors go to well-known ports
 _HIGHEST = 65535
@@ -17,8 +18,8 @@ def choose(policy, busy, random_below):
     """
     if not policy.decoys:
         return []
-    steps = {port for sequence in policy.sequences for _, port in sequence.steps}
-    never = steps | {service.port for service in policy.services} | {service.to6_port for service in policy.services}
+    steps = [port for sequence in policy.sequences for _, port in sequence.steps]
+    never = no_decoys(policy)
     chosen = set()
 
     def pick(low, high):
@@ -38,7 +39,7 @@ def choose(policy, busy, random_below):
                 pick(low, high)
     if steps:
         pick(max(steps) + 1, _HIGHEST)
-        pick(min(_LOWEST, min(steps)), min(steps) - 1)
+        pick(_LOWEST if min(steps) > _LOWEST else 1, min(steps) - 1)
     for _ in range(policy.decoys - len(chosen)):
         pick(_LOWEST, _HIGHEST)
     return sorted(chosen)

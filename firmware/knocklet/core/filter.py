@@ -25,20 +25,18 @@ def program(tcp_ports, udp_ports):
     # Priority-tagged packets (VLAN 0) belong to the interface itself, all other tags to another one.
     block += [bpf.instruction(bpf.LD_W, bpf.VLAN_TAG)] + bpf.drop_if(bpf.JSET, 0x0FFF)
     block += [bpf.instruction(bpf.LD_B, 0), bpf.instruction(bpf.AND, 0xF0)]
-    transport = _transport(sorted(set(tcp_ports)), sorted(set(udp_ports)))
-    return block + bpf.either(
-        bpf.JEQ, 0x40, _ipv4(transport), bpf.either(bpf.JEQ, 0x60, _ipv6(transport), nothing())
-    )
+    ipv6 = _ipv6()
+    ipv4 = bpf.otherwise_drop(bpf.JEQ, 0x40) + _ipv4() + [bpf.instruction(bpf.JA, len(ipv6))]  # both meet behind
+    return block + bpf.either(bpf.JEQ, 0x60, ipv6, ipv4) + _transport(sorted(set(tcp_ports)), sorted(set(udp_ports)))
 
 
-def _ipv4(transport):
+def _ipv4():
     block = [bpf.instruction(bpf.LD_H, 6)] + bpf.drop_if(bpf.JSET, 0x3FFF)  # more fragments, or an offset
-    block += [bpf.instruction(bpf.LDX_IHL, 0), bpf.instruction(bpf.LD_B, 9)]
-    return block + transport
+    return block + [bpf.instruction(bpf.LDX_IHL, 0), bpf.instruction(bpf.LD_B, 9)]
 
 
-def _ipv6(transport):
-    return [bpf.instruction(bpf.LDX_IMM, 40), bpf.instruction(bpf.LD_B, 6)] + transport
+def _ipv6():
+    return [bpf.instruction(bpf.LDX_IMM, 40), bpf.instruction(bpf.LD_B, 6)]
 
 
 def _transport(tcp_ports, udp_ports):

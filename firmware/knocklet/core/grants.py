@@ -25,7 +25,7 @@ class Grant:
         return (self.service.index, self.address)
 
 
-RESTORED = "restored"  # client of a grant that the kernel held over a restart of the engine
+RESTORED = "(restored)"  # client of a grant that the kernel held over a restart of the engine: no sequence's name
 
 
 class Grants:

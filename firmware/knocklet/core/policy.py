@@ -133,10 +133,10 @@ def _sequence(name, table, by_name):
     for text in table.texts("steps", 1, _STEPS):
         try:
             step = parse_step(text)
-        except ValueError as error:
-            table.fail("steps", text, "1 to %d steps as 7000/tcp or 7000/udp (%s)" % (_STEPS, error))
-        if step in sequence.steps:
-            table.fail("steps", text, "each step once: a repeated one looks like a retransmission")
+        except ValueError:
+            table.fail("steps", text, "steps as 7000/tcp or 7000/udp, ports 1-65535")
+        if step[1] in [port for _, port in sequence.steps]:
+            table.fail("steps", text, "each port once: a repeated step looks like a retransmission")
         sequence.steps.append(step)
     sequence.window_ms = 1000 * table.integer("window", _WINDOW_S, 1, 60)
     if ("open" in table.values) == ("close" in table.values):
@@ -162,37 +162,40 @@ def _check_services(services):
             raise ConfigError("services.%s.index: %d is %s's; allowed: an index of its own"
                               % (service.name, service.index, other.name))  # fmt: skip
         for family in service.families:
-            address, port = (service.to6, service.to6_port) if family == 6 and service.to6 else (None, service.port)
+            forwarded = family == 6 and service.to6
+            address, port = (service.to6, service.to6_port) if forwarded else (None, service.port)
             other = doors.setdefault((family, service.protocol, address, port), service)
             if other is not service:
-                raise ConfigError("services.%s.port: %d is %s's; allowed: a port of its own"
-                                  % (service.name, port, other.name))  # fmt: skip
+                raise ConfigError("services.%s.%s: %d is %s's; allowed: a port of its own"
+                                  % (service.name, "to6" if forwarded else "port", port, other.name))  # fmt: skip
 
 
 def _check_steps(policy):
     """A step may not be a protected port, and a sweep needs a decoy to fall over between two steps."""
     protected = {(service.protocol, service.port): service for service in policy.services}
-    every_step = {step for sequence in policy.sequences for step in sequence.steps}
+    never = no_decoys(policy)
     for sequence in policy.sequences:
         where = "sequences.%s.steps: " % sequence.name
         for step in sequence.steps:
             if step in protected:
                 raise ConfigError(where + "%s is the port of service %s; allowed: ports of no service"
                                   % (format_step(*step), protected[step].name))  # fmt: skip
-        if not policy.decoys:
-            continue
-        for one, two in neighbours(sequence):
+        for one, two in neighbours(sequence) if policy.decoys else ():
             low, high = min(one[1], two[1]), max(one[1], two[1])
-            taken = {port for _, port in every_step | set(protected) if low < port < high}
-            if high - low - 1 <= len(taken):
+            if all(port in never for port in range(low + 1, high)):
                 raise ConfigError(where + "%s and %s have no free port between them for a decoy; allowed: steps further apart"
                                   % (format_step(*one), format_step(*two)))  # fmt: skip
 
 
 def neighbours(sequence):
-    """The pairs of consecutive steps of one protocol: what a sweep in port order hits one after the other."""
-    steps = sequence.steps
-    return [(steps[i], steps[i + 1]) for i in range(len(steps) - 1) if steps[i][0] == steps[i + 1][0]]
+    """The pairs of consecutive steps, of either protocol: a sweep may send TCP and UDP to each port in turn."""
+    return [(sequence.steps[i], sequence.steps[i + 1]) for i in range(len(sequence.steps) - 1)]
+
+
+def no_decoys(policy):
+    """The ports that may not be decoys: steps and protected ports, whatever their protocol."""
+    steps = {port for sequence in policy.sequences for _, port in sequence.steps}
+    return steps | {service.port for service in policy.services} | {service.to6_port for service in policy.services}
 
 
 def _warnings(policy):

@@ -37,9 +37,9 @@ class _Reader:
         self.at += 1
 
     def value(self, depth):
-        if depth > _DEPTH:
-            self.fail("nested deeper than %d" % _DEPTH)
         first = self.peek()
+        if depth > _DEPTH and first in ("{", "["):
+            self.fail("nested deeper than %d" % _DEPTH)
         if first == "{":
             return self.object(depth)
         if first == "[":
@@ -110,7 +110,7 @@ class _Reader:
             return _ESCAPES[letter]
         digits = self.text[self.at + 1 : self.at + 5]
         if letter != "u" or len(digits) != 4 or any(d not in "0123456789abcdefABCDEF" for d in digits):
-            self.fail("unknown escape \\%s" % letter if letter else "text without closing quote")
+            self.fail("unknown escape after '\\': %s" % _shown(letter))
         code = int(digits, 16)
         if code == 0 or code > 126:
             self.fail("\\u%s: only ASCII without NUL is allowed" % digits)
