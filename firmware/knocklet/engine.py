@@ -18,7 +18,7 @@ from .edge import config_file, conntrack, firewall, listening, run_dir
 from .edge.control import Control
 from .edge.doors import Doors
 from .edge.events import Events
-from .edge.interfaces import Interfaces
+from .edge.interfaces import Interfaces, close_rings
 from .edge.knocks import Knocks
 from .edge.log import Log
 from .edge.loop import Loop, now_ms
@@ -83,10 +83,15 @@ class Engine:
         ports = decoys.choose(new, listening.ports(), _random_below)
         steps = [step for sequence in new.sequences for step in sequence.steps]
         program = filter.program(*[ports + [port for protocol, port in steps if protocol == kind] for kind in (6, 17)])
-        self.doors.apply(new, backend, now_ms())
+        rings = self.interfaces.open_rings(new.interfaces)
+        try:
+            self.doors.apply(new, backend, now_ms())
+        except KnockletError:
+            close_rings(rings)
+            raise
         self._matcher.set_sequences(new.sequences, ports)
         self.knocks.sequences = new.sequences
-        self.interfaces.set(new.interfaces, program, now_ms())
+        self.interfaces.set(new.interfaces, rings, program, now_ms())
         self.policy = new
         self.firewall_why = why
         self.decoys = ports

@@ -9,8 +9,8 @@ import sys
 here = sys.argv[0].rsplit("/", 1)[0] if "/" in sys.argv[0] else "."
 folder, _, name = sys.argv[1].rpartition("/")
 
-# MicroPython puts the folder of this script first: the firmware goes there instead.
-sys.path[0:1] = [here + "/../../firmware", folder or "."]
+# MicroPython puts the folder of this script first: the firmware goes there instead, and tests/ for what tests share.
+sys.path[0:1] = [here + "/../../firmware", here + "/..", folder or "."]
 try:
     import unittest
 except ImportError:

@@ -104,7 +104,7 @@ class _Connection:
             return {"ok": False, "error": "unknown verb"}, False
         try:
             answer = self._verbs[verb](request)
-        except KnockletError as error:
+        except (KnockletError, OSError) as error:  # an OSError is the kernel's refusal of a part of it
             return {"ok": False, "error": str(error)}, False
         answer["ok"] = True
         return answer, False

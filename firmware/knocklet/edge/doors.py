@@ -96,10 +96,16 @@ class Doors:
 
     def apply(self, policy, firewall, now_ms):
         """Put a new policy into force. Grants of services that stay as they were live on. Raises FirewallError."""
-        firewall.install(policy)
-        if self.firewall is not None and type(self.firewall) is not type(firewall):
-            self.close(self.grants.live, "config", now_ms)
-            self.firewall.uninstall()
+        try:
+            firewall.install(policy)
+        except FirewallError:
+            firewall.close()
+            raise
+        if self.firewall is not None:
+            if type(self.firewall) is not type(firewall):
+                self.close(self.grants.live, "config", now_ms)
+                self.firewall.uninstall()
+            self.firewall.close()
         shapes = {service.shape(): service for service in policy.services}
         gone = [grant for grant in self.grants.live if grant.service.shape() not in shapes]
         first = self.firewall is None

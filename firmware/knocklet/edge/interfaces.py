@@ -30,28 +30,35 @@ class Interfaces:
         self._links = {}  # ifindex -> (name, is it up)
         self._addresses = {}  # ifindex -> set of addresses
 
-    def set(self, names, program, now_ms):
-        """Listen on these names with this filter; rings of names that stay are kept."""
+    def open_rings(self, names):
+        """Rings for the names that have none yet: name -> Capture, for `set`. Raises KnockletError, and then none is open."""
+        rings = {}
+        try:
+            for name in names:
+                if name not in [interface.name for interface in self.all]:
+                    rings[name] = Capture(max(1, _RING_BLOCKS // len(names)))
+        except OSError as error:
+            close_rings(rings)
+            raise KnockletError("interfaces: no packet socket (error %d): needs root and CONFIG_PACKET" % error.errno)
+        return rings
+
+    def set(self, names, rings, program, now_ms):
+        """Listen on these names with this filter; `rings` are open_rings(names), rings of names that stay are kept."""
         self._program = program
         kept = {interface.name: interface for interface in self.all}
         for name in [name for name in kept if name not in names]:
             interface = kept.pop(name)
             self._loop.remove(interface.ring.socket)
             interface.ring.close()
-        self.all = [kept.get(name) or self._new(name, len(names)) for name in names]
+        self.all = [kept.get(name) or self._new(name, rings[name]) for name in names]
         for interface in self.all:
             if interface.ring.ifindex:
                 interface.ring.attach(program)
         self.match(now_ms)
 
-    def _new(self, name, count):
-        try:
-            ring = Capture(max(1, _RING_BLOCKS // count))
-        except OSError as error:
-            raise KnockletError("interfaces: %s: no packet socket (error %d): needs root and CONFIG_PACKET" % (name, error.errno))
-        interface = Interface(name, ring)
+    def _new(self, name, ring):
         self._loop.add(ring.socket, lambda _flags: ring.clear_error())
-        return interface
+        return Interface(name, ring)
 
     # What rtnetlink tells; match() then acts on it.
 
@@ -108,3 +115,9 @@ class Interfaces:
             except OSError:  # gone again meanwhile: rtnetlink will say so
                 return
             ring.attach(self._program)
+
+
+def close_rings(rings):
+    """Close what open_rings gave."""
+    for ring in rings.values():
+        ring.close()

@@ -9,19 +9,17 @@ Source: linux/netfilter/ipset/ip_set.h.
 import time
 from struct import pack, pack_into, unpack_from
 
-from . import netlink, protected
-from .firewall import FirewallError, Full, Missing, check_forwarding, has_ipv6
-from .iptables import Iptables
+from . import conntrack, ipset_names, netlink, nft_netlink, protected
+from .firewall import FirewallError, Full, Missing, check_forwarding, exists, has_ipv6
+from .ipset_names import LIST, SETNAME, SUBSYS, VERSION
+from .iptables import TOOLS, Iptables
 from .netlink import ACK, CREATE, EXCL, HEADER_BYTES, NET_BYTEORDER, REQUEST, attribute, attributes, message, nest, text, walk
 
-_SUBSYS = 6 << 8
-_PROTOCOL, _CREATE, _DESTROY, _LIST, _ADD, _DEL = 1, 2, 3, 7, 9, 10
-_ATTR_PROTOCOL, _ATTR_SETNAME, _ATTR_TYPENAME, _ATTR_REVISION, _ATTR_FAMILY, _ATTR_FLAGS, _ATTR_DATA, _ATTR_ADT = 1, 2, 3, 4, 5, 6, 7, 8
+_PROTOCOL, _CREATE, _DESTROY, _ADD, _DEL = 1, 2, 3, 9, 10
+_ATTR_TYPENAME, _ATTR_REVISION, _ATTR_FAMILY, _ATTR_DATA, _ATTR_ADT = 3, 4, 5, 7, 8
 _ATTR_IP, _ATTR_TIMEOUT, _ATTR_MAXELEM = 1, 6, 19
-_FLAG_LIST_SETNAME = 1 << 1
 _IPADDR = {4: 1, 6: 2}
 _NFPROTO = {4: 2, 6: 10}
-_VERSION = 6  # IPSET_PROTOCOL_MIN: every kernel since 2.6.39
 _REVISION = 0  # of hash:ip: the first has timeouts
 
 _ENOENT = 2
@@ -33,6 +31,13 @@ _ERR_EXIST = 4103  # DEL: there is no such entry
 _ERR_HASH_FULL = 4352
 _DESTROY_TRIES = 50  # nf_tables lets go of a set some milliseconds after the rule that used it
 _DESTROY_WAIT_MS = 10
+
+
+def uninstall_all(run_dir):
+    """Take away what any of the iptables has of ours, and the sets. Raises FirewallError."""
+    for tool in TOOLS:
+        if exists(run_dir, tool + "-restore"):
+            Backend(run_dir, tool).uninstall()
 
 
 class Backend:
@@ -50,8 +55,8 @@ class Backend:
 
     def _ask(self, command, attrs, flags=0, family=0):
         """Returns 0 or an errno."""
-        body = attribute(_ATTR_PROTOCOL, bytes([_VERSION])) + attrs
-        failed = self._netlink.ask(bytearray(message(_SUBSYS | command, REQUEST | ACK | flags, family, body)))
+        body = VERSION + attrs
+        failed = self._netlink.ask(bytearray(message(SUBSYS | command, REQUEST | ACK | flags, family, body)))
         return failed[0] if failed else 0
 
     # install
@@ -63,10 +68,16 @@ class Backend:
         sets = protected.all_sets(policy)
         for name, family in sets:
             self._create(name, family)
-        self._iptables.apply(policy, (4, 6) if has_ipv6() else (4,))
+        families = (4, 6) if has_ipv6() else (4,)
+        if self._policy is None and not self._iptables.there(families):
+            conntrack.adopt(policy)
+        self._iptables.apply(policy, families)
         self._policy = policy
         self._messages = {}
         self._destroy_others([name for name, _ in sets])
+        # What a configuration of the other kind left would keep closed what this one opens.
+        if nft_netlink.TABLE in nft_netlink.tables(self._netlink):
+            nft_netlink.delete_table(self._netlink, nft_netlink.TABLE)
 
     def uninstall(self):
         """Take everything of ours away. Raises FirewallError."""
@@ -80,7 +91,7 @@ class Backend:
             attribute(_ATTR_TIMEOUT | NET_BYTEORDER, pack(">I", protected.DEFAULT_S)),
             attribute(_ATTR_MAXELEM | NET_BYTEORDER, pack(">I", protected.SET_LIMIT)),
         )
-        attrs = text(_ATTR_SETNAME, name) + text(_ATTR_TYPENAME, "hash:ip")
+        attrs = text(SETNAME, name) + text(_ATTR_TYPENAME, "hash:ip")
         attrs += attribute(_ATTR_REVISION, bytes([_REVISION])) + attribute(_ATTR_FAMILY, bytes([_NFPROTO[family]]))
         error = self._ask(_CREATE, attrs + data, CREATE | EXCL, _NFPROTO[family])
         if error == _ERR_FIND_TYPE:
@@ -90,17 +101,11 @@ class Backend:
 
     def _destroy_others(self, keep):
         """Destroy our sets that no rule uses any more. One that stays in use is left: nothing of ours refers to it."""
-        for name in self._names():
+        for name in ipset_names.ours(self._netlink):
             tries = _DESTROY_TRIES if name not in keep else 0
-            while tries and self._ask(_DESTROY, text(_ATTR_SETNAME, name)) in (_ERR_BUSY, _ERR_REFERENCED):
+            while tries and self._ask(_DESTROY, text(SETNAME, name)) in (_ERR_BUSY, _ERR_REFERENCED):
                 time.sleep_ms(_DESTROY_WAIT_MS)
                 tries -= 1
-
-    def _names(self):
-        """All sets that are ours by name."""
-        only_names = attribute(_ATTR_FLAGS | NET_BYTEORDER, pack(">I", _FLAG_LIST_SETNAME))
-        found = [attributes(data, at, end).get(_ATTR_SETNAME, b"\0") for data, at, end in self._list(only_names)]
-        return [name[:-1].decode() for name in found if name.startswith(b"knocklet_")]
 
     # One entry
 
@@ -124,12 +129,12 @@ class Backend:
     def _entry(self, command, name, family, address=None):
         """(message, offset of the address in it, offset of the time): both are written in for each entry."""
         size = 4 if family == 4 else 16
-        place = text(_ATTR_SETNAME, name)
+        place = text(SETNAME, name)
         at = HEADER_BYTES + 8 + len(place) + 12  # behind PROTOCOL, SETNAME and the heads of DATA, IP and IPADDR
         ip = nest(_ATTR_IP, attribute(_IPADDR[family] | NET_BYTEORDER, address or bytes(size)))
         data = nest(_ATTR_DATA, ip, attribute(_ATTR_TIMEOUT | NET_BYTEORDER, bytes(4)))
-        body = attribute(_ATTR_PROTOCOL, bytes([_VERSION])) + place + data
-        made = message(_SUBSYS | command, REQUEST | ACK, _NFPROTO[family], body)
+        body = VERSION + place + data
+        made = message(SUBSYS | command, REQUEST | ACK, _NFPROTO[family], body)
         return bytearray(made), at, at + size + 4
 
     def _send(self, entry, address, left_s):
@@ -176,7 +181,7 @@ class Backend:
     def _read(self, name):
         """address -> seconds left, of one set."""
         left_s = {}
-        for data, at, end in self._list(text(_ATTR_SETNAME, name)):
+        for data, at, end in self._list(text(SETNAME, name)):
             for kind, start, stop in walk(data, at, end):
                 if kind == _ATTR_ADT:
                     for _, first, last in walk(data, start, stop):
@@ -187,9 +192,9 @@ class Backend:
 
     def _list(self, what):
         """The kernel's messages about sets: [(data, at, end)]."""
-        body = attribute(_ATTR_PROTOCOL, bytes([_VERSION])) + what
+        body = VERSION + what
         try:
-            return self._netlink.dump(message(_SUBSYS | _LIST, REQUEST, 0, body), _keep)
+            return self._netlink.dump(message(SUBSYS | LIST, REQUEST, 0, body), _keep)
         except OSError as error:
             if error.errno == _ENOENT:
                 raise Missing("an ipset is gone")

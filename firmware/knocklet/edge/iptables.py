@@ -34,12 +34,15 @@ _PACKAGES = (
 )
 
 
+TOOLS = ("iptables-legacy", "iptables-nft", "iptables")
+
+
 def find(run_dir):
     """Which iptables to use, and whether rules or policies of it are in force: (tool, in force).
 
     Debian has two kinds at once, with rules of their own: the one whose rules are in force, else the system's choice.
     """
-    for tool in ("iptables-legacy", "iptables-nft", "iptables"):
+    for tool in TOOLS:
         for family in (4, 6):
             if tool == "iptables-legacy" and not _legacy_tables(family):
                 continue
@@ -89,6 +92,10 @@ class Iptables:
         for family in families:
             self._seen[family] = self._count(family)
             self._rules[family] = iptables_rules.fingerprint(self._saved(family))
+
+    def there(self, families):
+        """Are there rules of ours, whatever they say?"""
+        return any(iptables_rules.fingerprint(self._saved(family)) for family in families)
 
     def remove(self, families):
         for family in families:

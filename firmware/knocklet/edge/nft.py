@@ -5,11 +5,10 @@ An element that is there is not renewed by adding it (before Linux 6.12), so a r
 
 from struct import pack_into
 
-from . import nft_netlink, nft_rules, protected
+from . import conntrack, ipset_names, nft_netlink, nft_rules, protected
 from .firewall import FirewallError, Full, Missing, check_forwarding, exists, run
 from .netlink import Netlink
-from .nft_netlink import ADD, DELETE
-from .nft_rules import TABLE
+from .nft_netlink import ADD, DELETE, TABLE
 
 _ENOENT = 2
 _EEXIST = 17
@@ -20,12 +19,9 @@ _TRIES = 4  # of a transaction whose view of what is there was wrong, at most tw
 def has_fw4():
     """Is OpenWrt's firewall in force?"""
     asking = Netlink()
-    try:
-        return "fw4" in nft_netlink.tables(asking)
-    except OSError:
-        return False
-    finally:
-        asking.close()
+    found = nft_netlink.tables(asking)
+    asking.close()
+    return "fw4" in found
 
 
 class Backend:
@@ -53,33 +49,41 @@ class Backend:
         """
         protected.check(policy)
         check_forwarding(policy)
-        self._feed(self._text(policy))
+        there = TABLE in nft_netlink.tables(self._netlink)
+        if self._policy is None and not there:
+            conntrack.adopt(policy)
+        old = [self._read(what) for what in (nft_netlink.chains, nft_netlink.sets)] if there else ()
+        self._feed(nft_rules.text(policy, *old))
         self._policy = policy
         self._batches = {}
         self._rules = self._read(nft_netlink.rules)
+        # What a configuration of the other kind left would keep closed what this one opens.
+        if ipset_names.ours(self._netlink):
+            from .ipset import uninstall_all
+
+            uninstall_all(self._run_dir)
 
     def uninstall(self):
         """Take everything of ours away. Raises FirewallError."""
         self._policy = None
         self._feed(nft_rules.removal_text())
 
-    def _text(self, policy):
-        if TABLE not in self._read(nft_netlink.tables, None):
-            return nft_rules.text(policy)
-        return nft_rules.text(policy, self._read(nft_netlink.chains), self._read(nft_netlink.sets))
-
     def _feed(self, text):
         status, _, error = run(self._run_dir, "nft -f -", text)
         if status:
             raise FirewallError("nft: " + _explained(error))
 
-    def _read(self, what, table=TABLE):
+    def _read(self, what):
         try:
-            return what(self._netlink, table) if table else what(self._netlink)
+            return what(self._netlink, TABLE)
         except OSError as error:
             if error.errno == _ENOENT:
                 raise Missing("the table inet %s is gone" % TABLE)
             raise FirewallError("nf_tables: the kernel does not tell what is there (error %d)" % error.errno)
+
+    def close(self):
+        """This object is not used any more; what it installed stays."""
+        self._netlink.close()
 
     # One entry
 

@@ -10,8 +10,8 @@ Packets of the reply direction never get in by being "established", see iptables
 """
 
 from . import protected
+from .nft_netlink import TABLE
 
-TABLE = "knocklet"
 _MARK = "0x%x" % protected.GRANTED
 _SET_MARK = "meta mark set meta mark or " + _MARK
 _ORIGINAL = "ct state established ct direction original "
