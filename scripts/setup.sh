@@ -9,7 +9,8 @@
 #   micropython32  build/micropython/32/micropython   for the tests that look at memory on a 32-bit machine
 #
 # Each step says in one line what it does; what the programs it calls print is in build/setup.log.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "setup: line $LINENO failed: $BASH_COMMAND" >&2' ERR   # what no line below explains
 export LC_ALL=C
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -56,9 +57,9 @@ wanted_packages='
 missing_packages() {
     local wanted
     wanted=$(grep -oE '^ +[a-z0-9-]+' <<<"$wanted_packages" | xargs -n 1 | sort)
-    # shellcheck disable=SC2086  # names, split on purpose
-    dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u |
-        comm -23 <(echo "$wanted") - | xargs
+    # shellcheck disable=SC2086  # names, split on purpose; || true: one that dpkg has never heard of is just missing
+    { dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } |
+        sed -n 's/^installed //p' | sort -u | comm -23 <(echo "$wanted") - | xargs
 }
 
 # With the package lists as they are; they are fetched anew only if that fails.
