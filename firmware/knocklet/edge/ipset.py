@@ -33,11 +33,31 @@ _DESTROY_TRIES = 50  # nf_tables lets go of a set some milliseconds after the ru
 _DESTROY_WAIT_MS = 10
 
 
-def uninstall_all(run_dir):
+def uninstall_all(run_dir, asking):
     """Take away what any of the iptables has of ours, and the sets. Raises FirewallError."""
     for tool in TOOLS:
         if exists(run_dir, tool + "-restore"):
-            Backend(run_dir, tool).uninstall()
+            Iptables(run_dir, tool, asking).remove(_families())
+    _destroy_others(asking, ())
+
+
+def _families():
+    return (4, 6) if has_ipv6() else (4,)
+
+
+def _ask(asking, command, attrs, flags=0, family=0):
+    """Returns 0 or an errno."""
+    failed = asking.ask(bytearray(message(SUBSYS | command, REQUEST | ACK | flags, family, VERSION + attrs)))
+    return failed[0] if failed else 0
+
+
+def _destroy_others(asking, keep):
+    """Destroy our sets that no rule uses any more. One that stays in use is left: nothing of ours refers to it."""
+    for name in ipset_names.ours(asking):
+        tries = _DESTROY_TRIES if name not in keep else 0
+        while tries and _ask(asking, _DESTROY, text(SETNAME, name)) in (_ERR_BUSY, _ERR_REFERENCED):
+            time.sleep_ms(_DESTROY_WAIT_MS)
+            tries -= 1
 
 
 class Backend:
@@ -50,14 +70,8 @@ class Backend:
         self._iptables = Iptables(run_dir, tool, self._netlink)
         self._policy = None
         self._messages = {}  # (service index, family) -> ((message, offset of the address, offset of the time), ...)
-        if self._ask(_PROTOCOL, b""):
+        if _ask(self._netlink, _PROTOCOL, b""):
             raise FirewallError("the kernel has no ip_set: load the module ip_set (package kmod-ipt-ipset on OpenWrt)")
-
-    def _ask(self, command, attrs, flags=0, family=0):
-        """Returns 0 or an errno."""
-        body = VERSION + attrs
-        failed = self._netlink.ask(bytearray(message(SUBSYS | command, REQUEST | ACK | flags, family, body)))
-        return failed[0] if failed else 0
 
     # install
 
@@ -68,22 +82,22 @@ class Backend:
         sets = protected.all_sets(policy)
         for name, family in sets:
             self._create(name, family)
-        families = (4, 6) if has_ipv6() else (4,)
+        families = _families()
         if self._policy is None and not self._iptables.there(families):
             conntrack.adopt(policy)
         self._iptables.apply(policy, families)
         self._policy = policy
         self._messages = {}
-        self._destroy_others([name for name, _ in sets])
+        _destroy_others(self._netlink, [name for name, _ in sets])
         # What a configuration of the other kind left would keep closed what this one opens.
         if nft_netlink.TABLE in nft_netlink.tables(self._netlink):
             nft_netlink.delete_table(self._netlink, nft_netlink.TABLE)
 
     def uninstall(self):
         """Take everything of ours away. Raises FirewallError."""
-        self._iptables.remove((4, 6) if has_ipv6() else (4,))
+        self._iptables.remove(_families())
         self._policy = None
-        self._destroy_others([])
+        _destroy_others(self._netlink, ())
 
     def _create(self, name, family):
         data = nest(
@@ -93,19 +107,11 @@ class Backend:
         )
         attrs = text(SETNAME, name) + text(_ATTR_TYPENAME, "hash:ip")
         attrs += attribute(_ATTR_REVISION, bytes([_REVISION])) + attribute(_ATTR_FAMILY, bytes([_NFPROTO[family]]))
-        error = self._ask(_CREATE, attrs + data, CREATE | EXCL, _NFPROTO[family])
+        error = _ask(self._netlink, _CREATE, attrs + data, CREATE | EXCL, _NFPROTO[family])
         if error == _ERR_FIND_TYPE:
             raise FirewallError("the kernel has no hash:ip sets: load the module ip_set_hash_ip (kmod-ipt-ipset on OpenWrt)")
         if error not in (0, _EEXIST):
             raise FirewallError("ipset %s cannot be made (error %d)" % (name, error))
-
-    def _destroy_others(self, keep):
-        """Destroy our sets that no rule uses any more. One that stays in use is left: nothing of ours refers to it."""
-        for name in ipset_names.ours(self._netlink):
-            tries = _DESTROY_TRIES if name not in keep else 0
-            while tries and self._ask(_DESTROY, text(SETNAME, name)) in (_ERR_BUSY, _ERR_REFERENCED):
-                time.sleep_ms(_DESTROY_WAIT_MS)
-                tries -= 1
 
     # One entry
 

@@ -61,7 +61,7 @@ class Backend:
         if ipset_names.ours(self._netlink):
             from .ipset import uninstall_all
 
-            uninstall_all(self._run_dir)
+            uninstall_all(self._run_dir, self._netlink)
 
     def uninstall(self):
         """Take everything of ours away. Raises FirewallError."""
