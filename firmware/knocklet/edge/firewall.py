@@ -11,7 +11,6 @@ A backend has four verbs and a way out (ipset.py and nft.py):
 import os
 
 from ..core.errors import KnockletError
-from .nft_watch import Watch  # noqa: F401 (for the engine)
 
 
 class FirewallError(KnockletError):

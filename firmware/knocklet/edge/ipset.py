@@ -73,6 +73,10 @@ class Backend:
         if _ask(self._netlink, _PROTOCOL, b""):
             raise FirewallError("the kernel has no ip_set: load the module ip_set (package kmod-ipt-ipset on OpenWrt)")
 
+    def close(self):
+        """Let go of what this object holds; rules and entries stay as they are."""
+        self._netlink.close()
+
     # install
 
     def install(self, policy):
