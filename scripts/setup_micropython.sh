@@ -123,7 +123,7 @@ set_up_micropython() {
             2) break ;;
         esac
     done
-    rm -rf "build/micropython/$bits"
+    rm -rf "build/micropython/$bits" "build/micropython/apt-$bits"
     if [ "$bits" = 32 ] && { [ -z "$arch" ] || [ $result = 2 ]; }; then
         say "this machine does not run 32-bit programs: the tests on 32-bit MicroPython will fail"
         return
