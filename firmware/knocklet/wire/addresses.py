@@ -1,4 +1,4 @@
-"""IP addresses as text and as bytes: dotted IPv4, IPv6 by RFC 4291 (read) and RFC 5952 (written), with or without a port."""
+"""IP addresses as text and as bytes, with or without a port. IPv6 is read by RFC 4291 and written by RFC 5952."""
 
 from .steps import parse_port
 
@@ -6,14 +6,18 @@ _DIGITS = "0123456789"
 _HEX = "0123456789abcdefABCDEF"
 
 
+def _unreadable(text, why):
+    return ValueError("%r: %s" % (text[:60], why))  # %r: a line break in it stays on the one line
+
+
 def parse_ipv4(text):
     """4 bytes. Four plain decimal numbers, no leading zeros. Raises ValueError."""
     parts = text.split(".")
     if len(parts) != 4:
-        raise ValueError("'%s': not an IPv4 address" % text[:60])
+        raise _unreadable(text, "not an IPv4 address")
     for part in parts:
         if not 0 < len(part) <= 3 or any(c not in _DIGITS for c in part) or int(part) > 255 or str(int(part)) != part:
-            raise ValueError("'%s': not an IPv4 address" % text[:60])
+            raise _unreadable(text, "not an IPv4 address")
     return bytes([int(part) for part in parts])
 
 
@@ -21,19 +25,19 @@ def parse_ipv6(text):
     """16 bytes. No zone; the last 32 bits may be dotted. Raises ValueError."""
     halves = text.split("::")
     if len(halves) > 2:
-        raise ValueError("'%s': not an IPv6 address" % text[:60])
+        raise _unreadable(text, "not an IPv6 address")
     try:
-        groups = [_groups(half, half is halves[-1]) for half in halves]
+        groups = [_groups(halves[0], len(halves) == 1)] + [_groups(half, True) for half in halves[1:]]
     except ValueError:
-        raise ValueError("'%s': not an IPv6 address" % text[:60])
+        raise _unreadable(text, "not an IPv6 address")
     missing = 16 - sum([len(group) for group in groups])
     if missing if len(halves) == 1 else missing < 2:
-        raise ValueError("'%s': not an IPv6 address" % text[:60])
+        raise _unreadable(text, "not an IPv6 address")
     return groups[0] + bytes(missing) + (groups[1] if len(halves) == 2 else b"")
 
 
 def _groups(text, last):
-    """The bytes of groups between colons; none for an empty text."""
+    """The bytes of the groups between colons, none for an empty text; only the `last` ones may end in a dotted IPv4."""
     found = b""
     parts = text.split(":") if text else []
     for i, part in enumerate(parts):
@@ -69,9 +73,9 @@ def parse_endpoint(text):
     if text[:1] == "[":
         address, bracket, port = text[1:].partition("]:")
         if not bracket:
-            raise ValueError("'%s': expected [address]:port" % text[:60])
+            raise _unreadable(text, "expected [address]:port")
         return parse_ipv6(address), parse_port(port)
     address, colon, port = text.partition(":")
     if not colon:
-        raise ValueError("'%s': expected address:port" % text[:60])
+        raise _unreadable(text, "expected address:port")
     return parse_ipv4(address), parse_port(port)
