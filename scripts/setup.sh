@@ -32,7 +32,7 @@ log=$PWD/build/setup.log
 quietly() { "$@" >"$log" 2>&1; }
 
 # The first line there that names an error: the reason in our own one line.
-reason() { { grep -E '^ *(E:|ERROR|[Ee]rror|dpkg)' "$log" || cat "$log"; } | head -n 1; }
+reason() { { grep -aE '^ *(E:|ERROR|[Ee]rror|dpkg)' "$log" || cat "$log"; } | head -n 1 | cut -c 1-300; }
 
 wanted_packages='
     python3-venv     # .venv
