@@ -16,15 +16,17 @@ case $("$compiler" --version) in
 esac
 
 new=build/firmware.new
-rm -rf $new
-cd firmware
+folded=build/firmware.folded
+rm -rf $new $folded
+.venv/bin/python scripts/fold_constants.py firmware/knocklet $folded/knocklet
+cd $folded
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
-    mkdir -p "../$new/${source%/*}"
+    mkdir -p "../firmware.new/${source%/*}"
     # -s: the name a traceback shows, the same on every machine
-    "$compiler" -s "$source" -o "../$new/${source%.py}.mpy" "$source"
+    "$compiler" -s "$source" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
-cp ./*.py ../$new/
-cd ..
+cd ../..
+cp firmware/*.py $new/
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))
 (cd $new && find . -type f -print0) | while IFS= read -r -d '' file; do
@@ -34,4 +36,4 @@ stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find
 done
 for file in $stale; do rm "build/firmware/$file"; done
 find build/firmware -mindepth 1 -type d -empty -delete
-rm -r $new
+rm -r $new $folded
