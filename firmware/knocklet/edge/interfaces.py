@@ -3,6 +3,8 @@
 rtnetlink tells of links and addresses; a name of the configuration is bound to whatever interface carries it now.
 """
 
+from select import POLLERR
+
 from ..core.errors import KnockletError
 from ..core.filter import nothing
 from ..core.own_addresses import OwnAddresses
@@ -57,7 +59,7 @@ class Interfaces:
         self.match(now_ms)
 
     def _new(self, name, ring):
-        self._loop.add(ring.socket, lambda _flags: ring.clear_error())
+        self._loop.add(ring.socket, lambda flags: flags & POLLERR and ring.clear_error())  # packets: Loop takes them
         return Interface(name, ring)
 
     # What rtnetlink tells; match() then acts on it.
