@@ -1,0 +1,65 @@
+"""Builds the `knocklet` command. A new subcommand is one file and one line here. All errors end in `main` below."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from knocklet import VERSION
+
+from . import output
+from .errors import InputError, ToolError
+from .knock import knock
+
+
+class _OneLineErrors(TyperGroup):
+    """The command as typer makes it, but what goes wrong is one line on stderr and the exit code of errors.py."""
+
+    def main(self, *args: Any, **extra: Any) -> None:
+        try:
+            sys.exit(super().main(*args, **extra | {"standalone_mode": False}))
+        except ToolError as error:
+            output.error(str(error))
+            sys.exit(error.exit_code)
+        except typer.TyperException as error:   # typer's own: an unknown option, a missing argument
+            output.error(_one_line(error))
+            sys.exit(InputError.exit_code)
+
+
+def _one_line(error: typer.TyperException) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{text}; {context.command_path} --help tells more" if context else text
+
+
+app = typer.Typer(
+    name="knocklet",
+    cls=_OneLineErrors,
+    help="Opens the doors that Knocklet hides on a home router.",
+    epilog="Exit codes: 0 done, 1 the service did not answer, 2 bad input, 3 nothing could be sent.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command()(knock)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.line(f"knocklet {VERSION}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        raise InputError("which command? knocklet --help lists them")
+
+
+def main() -> None:
+    app(prog_name="knocklet")

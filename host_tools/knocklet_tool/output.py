@@ -1,0 +1,65 @@
+"""The one place that prints. Data goes to stdout, as text or as one JSON object; everything else to stderr.
+
+No text that came from outside reaches the terminal with its control characters. With NO_COLOR set, or when the output
+is no terminal, there are no escape sequences at all.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+Line = tuple[str, str]   # text, rich style ("" for none)
+
+
+class Report(Protocol):
+    """What a subcommand returns."""
+
+    def as_lines(self) -> list[Line]: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+class Output:
+    def __init__(self, json: bool = False, quiet: bool = False) -> None:
+        self._json = json
+        self._quiet = quiet
+
+    def result(self, report: Report) -> None:
+        """What was asked for."""
+        if self._json:
+            sys.stdout.write(json.dumps(report.as_json(), allow_nan=False) + "\n")
+            sys.stdout.flush()
+        else:
+            for text, style in report.as_lines():
+                _write(sys.stdout, text, style)
+
+    def message(self, text: str) -> None:
+        """What happens meanwhile and what helps further."""
+        if not self._quiet:
+            _write(sys.stderr, text)
+
+    def remark(self, text: str) -> None:
+        """What a person may want to know and a program does not."""
+        if not self._quiet and not self._json:
+            _write(sys.stderr, text, "dim")
+
+
+def line(text: str) -> None:
+    """Data that is one line of text and nothing else."""
+    _write(sys.stdout, text)
+
+
+def error(text: str) -> None:
+    """Why it ended: one line."""
+    _write(sys.stderr, "knocklet: " + text, "red")
+
+
+def _write(stream: TextIO, text: str, style: str = "") -> None:
+    # With NO_COLOR rich would still write bold and dim.
+    console = Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    plain = "".join(c if c.isprintable() else "?" for c in text)
+    console.print(Text(plain, style), soft_wrap=True)
