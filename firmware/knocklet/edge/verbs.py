@@ -79,7 +79,9 @@ class Verbs:
 
 
 def _address(text):
+    if not isinstance(text, str):
+        raise KnockletError("close: source: a text")
     try:
         return parse_ipv6(text) if ":" in text else parse_ipv4(text)
-    except (ValueError, TypeError):
+    except ValueError:
         raise KnockletError("close: '%s' is not an address" % text)
