@@ -1,0 +1,178 @@
+"""The lab: a home network and the world outside of it, made of network namespaces.
+
+       client                           attacker
+    198.51.100.2                     198.51.100.66
+    2001:db8:1::2                    2001:db8:1::66
+         |eth0                            |eth0
+    +----+--------------------------------+----+   a bridge, which also is the router to everywhere else:
+    |                   wan                    |   198.51.100.254, 2001:db8:1::fe
+    +--------------------+---------------------+
+                         |wan0  198.51.100.1  2001:db8:1::1
+                  +------+------+
+    SSH (dropbear)|   gateway   |mgmt0 ------------ eth0| mgmt
+        on port 22+------+------+203.0.113.1            203.0.113.2
+                         |       2001:db8:2::1          2001:db8:2::2
+                         |lan0  192.168.1.1  fd00:1::1
+                         |
+                         |eth0  192.168.1.50  fd00:1::50
+                        lan     the camera: an admin page on port 80, for the LAN only
+
+What the gateway lets in from wan0 before Knocklet comes: zone.py. Hosts outside have a route to the LAN, as a neighbour
+on the provider's segment would; only the zone keeps them out. With zone accept nothing does.
+
+Neighbours on the wan side are entered by hand: nobody asks, so what leaves the gateway there can be counted to the
+packet. Checksums on the wire are whole, as between real network cards.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from . import leftovers, wiring
+from . import zone as zones
+from .host import LabError
+from .probes import Probes
+from .waiting import wait_until
+
+_CAMERA = Path(__file__).with_name("camera.py")
+
+
+class Lab:
+    """One lab, from `with` to its end. zone: drop, reject or accept; firewall: ipset or nft.
+
+    Hosts: client, attacker, gateway, camera (the namespace is `lan`), mgmt, wan. Files that go with it: `directory`.
+    Several may be up at once. SIGTERM ends one as Ctrl-C does. Raises LabError.
+    """
+
+    def __init__(self, zone="drop", firewall="ipset"):
+        for name, value, allowed in (("zone", zone, zones.ZONES), ("firewall", firewall, zones.FIREWALLS)):
+            if value not in allowed:
+                raise LabError(f"{name} {value}: allowed: {', '.join(allowed)}")
+        self.zone = zone
+        self.firewall = firewall
+        self.prefix = leftovers.new_prefix()
+        self.directory = leftovers.RUN_DIR / self.prefix
+        self.hosts = wiring.hosts(self.prefix)
+        self.client = self.hosts["client"]
+        self.attacker = self.hosts["attacker"]
+        self.gateway = self.hosts["gateway"]
+        self.camera = self.hosts["lan"]
+        self.mgmt = self.hosts["mgmt"]
+        self.wan = self.hosts["wan"]
+        self._probes = Probes()
+        self._owner = os.getpid()
+        self._old_handlers = {}
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            raise LabError("the lab needs root: it makes network namespaces")
+        leftovers.remove_stale()
+        self._handle(signal.SIGTERM, _interrupt)
+        try:
+            self._start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if os.getpid() == self._owner:  # not in a child that was forked meanwhile
+            self._remove()
+
+    def _start(self):
+        self.directory.mkdir(mode=0o700)
+        wiring.make(self.hosts)
+        self._start_services()
+        for command, text in zones.commands(self.zone, self.firewall):
+            self.gateway.run(command, input=text)
+        self.plug_wan()
+        wait_until(lambda: self.tcp_open("192.168.1.1", 22, from_=self.camera) == "open", "SSH on the gateway")
+        wait_until(lambda: self.tcp_open(self.camera.ip4, 80, from_=self.gateway) == "open", "the camera's page")
+        self.wait_until_quiet()
+
+    def _start_services(self):
+        key = self.directory / "dropbear_key"
+        self.gateway.run(["dropbearkey", "-t", "ed25519", "-f", key])
+        # -F: in the foreground, -E: errors to stderr, -s: nobody can log in with a password
+        ssh = ["dropbear", "-F", "-E", "-s", "-r", key, "-p", "22", "-P", self.directory / "dropbear.pid"]
+        for host, name, command in (
+            (self.gateway, "dropbear", ssh),
+            (self.camera, "camera", [sys.executable, "-S", "-E", _CAMERA, "80"]),
+        ):
+            with open(self.directory / f"{name}.log", "wb") as log:
+                host.popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _remove(self):
+        for signum in (signal.SIGINT, signal.SIGTERM):  # once begun it is finished
+            self._handle(signum, signal.SIG_IGN)
+        try:
+            leftovers.remove(self.prefix)
+            for host in self.hosts.values():
+                for process in host.started:
+                    process.wait()
+        finally:
+            for signum, handler in self._old_handlers.items():
+                signal.signal(signum, handler)
+
+    def _handle(self, signum, handler):
+        if threading.current_thread() is threading.main_thread():
+            old = signal.signal(signum, handler)
+            self._old_handlers.setdefault(signum, old)
+
+    # The wan side, for tests that pull the cable
+
+    def plug_wan(self):
+        """Make the gateway's wan0 anew after it was deleted, with addresses and routes."""
+        wiring.plug_wan(self.hosts)
+
+    def set_up_wan(self, interface="wan0"):
+        """Give the gateway's outer interface its addresses and routes again: going down took them away."""
+        wiring.set_up_wan(self.hosts, interface)
+
+    def add_address(self, host, address):
+        """Another address, IPv4 or IPv6, for client or attacker: give it to probes as `source`."""
+        length = 64 if ":" in address else 24
+        host.ip(f"address add {address}/{length} dev eth0" + (" nodad" if length == 64 else ""))
+        wiring.neighbour(self.gateway, "wan0", host, address)
+        return address
+
+    def sent_to_wan(self):
+        """How many packets ever left the gateway on wan0, of any kind."""
+        return self.gateway.counters("wan0")["tx_packets"]
+
+    def wait_until_quiet(self):
+        """Until nothing has left on wan0 for 50 ms: a new address is told to the segment (MLD) at once."""
+        seen = [self.sent_to_wan(), time.monotonic()]
+
+        def quiet():
+            now, sent = time.monotonic(), self.sent_to_wan()
+            if sent != seen[0]:
+                seen[:] = sent, now
+            return now - seen[1] > 0.05
+
+        wait_until(quiet, "the gateway sends nothing")
+
+    # Probes: from_ is a Host, the client if not given. See probes.py.
+
+    def tcp_open(self, host, port, from_=None, **options):
+        """`lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)`: "open", "refused" or "silent"."""
+        return self._probes.tcp_open(host, port, from_ or self.client, **options)
+
+    def udp_open(self, host, port, from_=None, **options):
+        """The same for UDP; "open" needs an answer."""
+        return self._probes.udp_open(host, port, from_ or self.client, **options)
+
+    def http(self, host, port=80, from_=None, **options):
+        """The text of the page at http://host:port/. Raises OSError if there is none."""
+        return self._probes.http(host, port, from_ or self.client, **options)
+
+    def knock(self, steps, to=None, from_=None, **options):
+        """`lab.knock(["7000/tcp", "9100/udp"])`, at the gateway unless `to`. Returns when the last went."""
+        return self._probes.knock(steps, to or self.gateway.ip4, from_ or self.client, **options)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
