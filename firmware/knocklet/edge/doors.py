@@ -85,7 +85,7 @@ class Doors:
             try:
                 self.firewall.remove(grant.service, family, grant.address)
             except FirewallError:  # the set is gone, and the entry with it; the next look restores the rules
-                self._loop.start(self._looks, now_ms, _SETTLE_MS)
+                self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
         self.counts["ended"] += 1
         fields = _named(grant)
         if reason:
@@ -131,7 +131,7 @@ class Doors:
 
     def firewall_changed(self, now_ms):
         """Something in the firewall was changed, by us or by others: look soon."""
-        self._loop.start(self._looks, now_ms, _SETTLE_MS)
+        self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
 
     def _look(self, now_ms):
         """Compare the kernel with the grants. Returns the wait to the next look."""
@@ -180,7 +180,7 @@ class Doors:
         except FirewallError as error:
             self.counts["firewall_failed"] += 1
             self._events.tell(now_ms, "refused", reason=str(error))
-            self._loop.start(self._looks, now_ms, _RETRY_MS)
+            self._loop.sooner(self._looks, now_ms, _RETRY_MS)
             return
         self.counts["restored"] += 1
         self._events.tell(now_ms, "firewall_changed", restored=True)
@@ -205,7 +205,7 @@ class Doors:
         try:
             self.firewall.add(grant.service, family, grant.address, left_s, 0, False)
         except FirewallError:
-            self._loop.start(self._looks, now_ms, _RETRY_MS)
+            self._loop.sooner(self._looks, now_ms, _RETRY_MS)
 
     # Ends
 
@@ -225,7 +225,7 @@ class Doors:
 
     def _plan(self, now_ms):
         self._loop.start(self._ends, now_ms, self.grants.next_ms(now_ms))
-        self._loop.start(self._looks, now_ms, self._look_wait_ms())
+        self._loop.sooner(self._looks, now_ms, self._look_wait_ms())
 
     def _look_wait_ms(self):
         """Looking costs nothing while nobody is in; an nft change is announced, the rest must be looked for."""

@@ -47,6 +47,11 @@ class Loop:
         handle[0] = after(now_ms, min(wait_ms, _DAY_MS)) if wait_ms >= 0 else -1
         self._plan(now_ms)
 
+    def sooner(self, handle, now_ms, wait_ms):
+        """As start, but a timer that is due earlier stays: whoever calls this again and again cannot put it off."""
+        if wait_ms >= 0 and (handle[0] < 0 or left(now_ms, handle[0]) > wait_ms):
+            self.start(handle, now_ms, wait_ms)
+
     def _plan(self, now_ms):
         self._has_timer = False
         for due_ms, _ in self._timers:
