@@ -20,12 +20,13 @@ def choose(policy, busy, random_below):
         return []
     steps = [port for sequence in policy.sequences for _, port in sequence.steps]
     never = no_decoys(policy)
+    never_or_busy = never | set(busy)
     chosen = set()
 
     def pick(low, high):
         """One free port of low..high, a busy one only where nothing else is free; none when all are taken."""
         start = random_below(high - low + 1) if high >= low else 0
-        for avoid in (never | set(busy), never):
+        for avoid in (never_or_busy, never):
             for i in range(high - low + 1):
                 port = low + (start + i) % (high - low + 1)
                 if port not in avoid and port not in chosen:
