@@ -27,7 +27,7 @@ build: setup-demo ## compile firmware/ into build/firmware/
 	@scripts/build_firmware.sh
 
 demo: build ## the main job, in a network made of namespaces
-	@$(PY) scripts/demo.py
+	@PYTHONPATH=tests $(PY) scripts/demo.py
 
 test: setup build ## all tests but the long ones; TESTS=PATH for some
 	@$(PY) -m pytest $(TESTS)
@@ -36,11 +36,11 @@ test-long: setup build ## all tests, the long ones too
 	@$(PY) -m pytest -m "long or not long" $(TESTS)
 
 lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of firmware/
-	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff check --quiet --output-format concise .
 	@shellcheck scripts/*.sh .ci/run
 
 bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
-	@$(PY) -m bench $(ONLY)
+	@PYTHONPATH=tests $(PY) -m bench $(ONLY)
 
 clean: ## remove what was made: build/ and .venv
 	@rm -rf build .venv
