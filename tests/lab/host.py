@@ -75,15 +75,16 @@ class Host:
             for name, value in values.items():
                 Path("/proc/sys/net", *name.split("__")).write_text(f"{value}\n")
 
-    def counters(self, interface):
-        """What the kernel counted on an interface since it was made: {"tx_packets": 7, "rx_packets": ...}."""
+    def interfaces(self):
+        """Interface name -> what the kernel counted on it since it was made: {"tx_packets": 7, "rx_packets": ...}."""
         with self.inside():
             lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
-        for line in lines:
-            name, _, numbers = line.partition(":")
-            if name.strip() == interface:
-                return dict(zip(_COUNTERS, map(int, numbers.split())))
-        raise LabError(f"{self.netns}: no interface {interface}")
+        rows = (line.partition(":") for line in lines[2:])
+        return {name.strip(): dict(zip(_COUNTERS, map(int, numbers.split()))) for name, _, numbers in rows}
+
+    def counters(self, interface):
+        """The counters of one interface. KeyError: there is no such interface."""
+        return self.interfaces()[interface]
 
 
 def _setns(descriptor):

@@ -14,8 +14,8 @@
                          |       2001:db8:2::1          2001:db8:2::2
                          |lan0  192.168.1.1  fd00:1::1
                          |
-                         |eth0  192.168.1.50  fd00:1::50
-                        lan     the camera: an admin page on port 80, for the LAN only
+                         |eth0  192.168.1.50, .60  fd00:1::50, ::60
+                        lan     the camera and the heating: admin pages on ports 80 and 443, for the LAN only
 
 What the gateway lets in from wan0 before Knocklet comes: zone.py. Hosts outside have a route to the LAN, as a neighbour
 on the provider's segment would; only the zone keeps them out. With zone accept nothing does.
@@ -37,7 +37,7 @@ from .host import LabError
 from .probes import Probes
 from .waiting import wait_until
 
-_CAMERA = Path(__file__).with_name("camera.py")
+_PAGE = Path(__file__).with_name("page.py")
 
 
 class Lab:
@@ -85,25 +85,27 @@ class Lab:
     def _start(self):
         self.directory.mkdir(mode=0o700)
         wiring.make(self.hosts)
-        self._start_services()
-        for command, text in zones.commands(self.zone, self.firewall):
-            self.gateway.run(command, input=text)
+        self._start_ssh()
+        self.serve(self.camera, 80, 443)
+        self._put_zone_into_force()
         self.plug_wan()
-        wait_until(lambda: self.tcp_open("192.168.1.1", 22, from_=self.camera) == "open", "SSH on the gateway")
-        wait_until(lambda: self.tcp_open(self.camera.ip4, 80, from_=self.gateway) == "open", "the camera's page")
+        self.wait_until_listening(self.gateway, 22)
         self.wait_until_quiet()
 
-    def _start_services(self):
+    def _start_ssh(self):
         key = self.directory / "dropbear_key"
         self.gateway.run(["dropbearkey", "-t", "ed25519", "-f", key])
         # -F: in the foreground, -E: errors to stderr, -s: nobody can log in with a password
-        ssh = ["dropbear", "-F", "-E", "-s", "-r", key, "-p", "22", "-P", self.directory / "dropbear.pid"]
-        for host, name, command in (
-            (self.gateway, "dropbear", ssh),
-            (self.camera, "camera", [sys.executable, "-S", "-E", _CAMERA, "80"]),
-        ):
-            with open(self.directory / f"{name}.log", "wb") as log:
-                host.popen(command, stdout=log, stderr=log, start_new_session=True)
+        command = ["dropbear", "-F", "-E", "-s", "-r", key, "-p", "22", "-P", self.directory / "dropbear.pid"]
+        self._start_service(self.gateway, "dropbear", command)
+
+    def _start_service(self, host, name, command):
+        with open(self.directory / f"{name}.log", "ab") as log:
+            host.popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def _put_zone_into_force(self):
+        for command, text in zones.commands(self.zone, self.firewall):
+            self.gateway.run(command, input=text)
 
     def _remove(self):
         for signum in (signal.SIGINT, signal.SIGTERM):  # once begun it is finished
@@ -121,6 +123,28 @@ class Lab:
         if threading.current_thread() is threading.main_thread():
             old = signal.signal(signum, handler)
             self._old_handlers.setdefault(signum, old)
+
+    def serve(self, host, *ports):
+        """Start admin pages (page.PAGE) on these ports of a host, all its addresses; returns when they answer there."""
+        self._start_service(host, "pages", [sys.executable, "-S", "-E", _PAGE, *ports])
+        for port in ports:
+            self.wait_until_listening(host, port)
+
+    def wait_until_listening(self, host, port):
+        wait_until(lambda: self.tcp_open("::1", port, from_=host) == "open", f"port {port} of {host.netns}")
+
+    def reset(self):
+        """The gateway's firewall, connections and outer interface as they were at the start, whatever was done to them."""
+        self.gateway.run(["nft", "flush", "ruleset"])
+        # rules of the kernel's own nft go some time after the command has ended, and hold their sets until then
+        wait_until(lambda: self.gateway.run(["ipset", "destroy"], check=False).returncode == 0, "sets without a rule")
+        self.gateway.run(["conntrack", "-F"])
+        self._put_zone_into_force()
+        if "wan0" in self.gateway.interfaces():
+            self.set_up_wan()
+        else:
+            self.plug_wan()
+        self.wait_until_quiet()
 
     # The wan side, for tests that pull the cable
 

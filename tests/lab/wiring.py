@@ -19,6 +19,7 @@ _HOSTS = {
     "lan": ("192.168.1.50", "fd00:1::50", 0x50),
     "mgmt": ("203.0.113.2", "2001:db8:2::2", 0x72),
 }
+_HEATING = ("192.168.1.60", "fd00:1::60")  # lives with the camera
 _GATEWAY_LAN = ("192.168.1.1", "fd00:1::1")
 _GATEWAY_MGMT = ("203.0.113.1", "2001:db8:2::1")
 
@@ -66,10 +67,13 @@ def make(hosts):
         _address(hosts[name], "eth0", hosts[name].ip4, hosts[name].ip6)
         _address(hosts["gateway"], interface, *addresses)
         default_routes(hosts[name], *addresses)
+    _address(hosts["lan"], "eth0", *_HEATING)
 
 
 def plug_wan(hosts):
     """Make the gateway's wan0 and the cable to `wan`: at the start, and again after somebody deleted it."""
+    if "gateway" in hosts["wan"].interfaces():  # the old cable, whatever its other end is called now
+        hosts["wan"].ip("link delete gateway")
     _link(hosts["gateway"], "wan0", hosts["wan"], "gateway")
     hosts["wan"].ip("link set gateway master bridge")
     set_up_wan(hosts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, LabError, leftovers
-from lab.camera import PAGE
+from lab.page import PAGE
 from lab.host import NETNS_DIR
 from lab.waiting import wait_until
 
@@ -157,7 +157,7 @@ def processes(prefix):
 
 def three_processes(prefix):
     """dropbear, the camera and sleep, once all have started."""
-    wait_until(lambda: len(processes(prefix)) == 3, "three processes in the lab")
+    wait_until(lambda: len(processes(prefix)) == 3, "dropbear, pages and sleep")
     return processes(prefix)
 
 

@@ -31,17 +31,22 @@ RESTORED = "(restored)"  # client of a grant that the kernel held over a restart
 class Grants:
     def __init__(self):
         self.live = []
+        self._by_entry = {}  # the same grants by their key: a knock must not wait while all are looked through
 
     def find(self, service, address, client):
         """The live grant of this client, or None."""
-        for grant in self.live:
-            if grant.client == client and grant.service is service and grant.address == address:
+        for grant in self.of_entry((service.index, address)):
+            if grant.client == client:
                 return grant
         return None
 
     def of_entry(self, key):
-        """The grants that share one kernel entry."""
-        return [grant for grant in self.live if grant.key() == key]
+        """The grants that share one kernel entry: a list, not to be changed."""
+        return self._by_entry.get(key, ())
+
+    def _remember(self, grant):
+        self.live.append(grant)
+        self._by_entry.setdefault(grant.key(), []).append(grant)
 
     def full(self):
         return len(self.live) >= LIMIT
@@ -52,11 +57,12 @@ class Grants:
         new = grant is None
         if new:
             # A restored grant was made by a client whose name the kernel does not keep: this may well be its renewal.
-            grant = self.find(service, address, RESTORED) or Grant(service, address, client)
+            grant = self.find(service, address, RESTORED)
+            if grant is None:
+                grant = Grant(service, address, client)
+                self._remember(grant)
             grant.client = client
             grant.since_ms = now_ms
-            if grant not in self.live:
-                self.live.append(grant)
         grant.end_ms = after(now_ms, service.life_ms())
         grant.max_end_ms = after(now_ms, 1000 * service.max_s)
         return grant, new
@@ -67,7 +73,7 @@ class Grants:
         grant.since_ms = now_ms
         grant.end_ms = after(now_ms, left_ms)
         grant.max_end_ms = after(now_ms, max_left_ms)
-        self.live.append(grant)
+        self._remember(grant)
         return grant
 
     def entry_left(self, key, now_ms):
@@ -94,4 +100,8 @@ class Grants:
     def end(self, grant):
         """Forget one. Returns True when its kernel entry goes with it."""
         self.live.remove(grant)
-        return not self.of_entry(grant.key())
+        sharing = self._by_entry[grant.key()]
+        sharing.remove(grant)
+        if not sharing:
+            del self._by_entry[grant.key()]
+        return not sharing

@@ -16,6 +16,7 @@ _SO_RCVBUF = 8
 _RCVBUF_BYTES = 262_144
 _GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 _READ_BYTES = 16384
+_READS = 64  # at once; the rest wakes us again
 _TIMEOUT_S = 2
 _EAGAIN = 11
 
@@ -39,35 +40,49 @@ class Rtnetlink:
 
     def __init__(self, loop, interfaces):
         self._interfaces = interfaces
+        self._lost = False
         self._socket = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUF, _RCVBUF_BYTES)
         self._socket.bind(pack("@HHII", _AF_NETLINK, 0, 0, _GROUPS))
+        self._socket.setblocking(False)
         loop.add(self._socket, self._readable)
 
     def refresh(self, at_ms):
         """Learn everything anew. Raises KnockletError when the kernel does not answer."""
         self._interfaces.forget()
-        self._socket.settimeout(_TIMEOUT_S)
+        asking = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)  # its own: no change pushes an answer out
+        asking.settimeout(_TIMEOUT_S)
         try:
             for kind in (_GETLINK, _GETADDR):
-                self._socket.send(_message(kind, _REQUEST | _DUMP, pack("@BBHiII", 0, 0, 0, 0, 0, 0)))
-                while not self._take(self._socket.recv(_READ_BYTES)):
+                asking.send(_message(kind, _REQUEST | _DUMP, pack("@BBHiII", 0, 0, 0, 0, 0, 0)))
+                while not self._take(asking.recv(_READ_BYTES)):
                     pass
         except OSError as error:
             raise KnockletError("rtnetlink: the kernel does not tell of interfaces (error %d)" % error.errno)
         finally:
-            self._socket.setblocking(False)
+            asking.close()
         self._interfaces.match(at_ms)
 
     def _readable(self, _flags):
-        try:
-            while True:
-                self._take(self._socket.recv(_READ_BYTES))
-        except OSError as error:
-            if error.errno == _EAGAIN:
-                self._interfaces.match(now_ms())
-            else:  # messages were lost (ENOBUFS)
-                self.refresh(now_ms())
+        for _ in range(_READS):
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except OSError as error:
+                if error.errno == _EAGAIN:
+                    self._all_read()
+                    return
+                self._lost = True  # ENOBUFS: more changes than fit
+            else:
+                if not self._lost:
+                    self._take(data)
+
+    def _all_read(self):
+        at_ms = now_ms()
+        if self._lost:  # only now: what was waiting is older than what the kernel tells when asked
+            self._lost = False
+            self.refresh(at_ms)
+        else:
+            self._interfaces.match(at_ms)
 
     def _take(self, data):
         """Handle the messages of one datagram. Returns True at the end of a dump."""

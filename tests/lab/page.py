@@ -1,7 +1,8 @@
-"""The camera: an admin page for the LAN, over IPv4 and IPv6. Run as a program in its namespace: camera.py PORT."""
+"""The admin page of a device, over IPv4 and IPv6. Lab.serve() runs it as a program in a namespace: page.py PORT..."""
 
 import socket
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = "<title>Camera 1: admin</title>\n"
@@ -32,4 +33,5 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    Server(("::", int(sys.argv[1])), Page).serve_forever()
+    for port in sys.argv[1:]:
+        threading.Thread(target=Server(("::", int(port)), Page).serve_forever).start()
