@@ -134,7 +134,7 @@ class Lab:
         wait_until(lambda: self.tcp_open("::1", port, from_=host) == "open", f"port {port} of {host.netns}")
 
     def reset(self):
-        """The gateway's firewall, connections and outer interface as they were at the start, whatever was done to them."""
+        """Firewall, connections and outer interface of the gateway as at the start, whatever was done to them."""
         self.gateway.run(["nft", "flush", "ruleset"])
         # rules of the kernel's own nft go some time after the command has ended, and hold their sets until then
         wait_until(lambda: self.gateway.run(["ipset", "destroy"], check=False).returncode == 0, "sets without a rule")

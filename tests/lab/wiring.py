@@ -7,9 +7,6 @@ import struct
 
 from .host import Host, run
 
-WAN_PREFIX4, WAN_PREFIX6 = "198.51.100.0/24", "2001:db8:1::/64"
-LAN_PREFIX4, LAN_PREFIX6 = "192.168.1.0/24", "fd00:1::/64"
-
 # name -> IPv4 address, IPv6 address, last byte of the MAC address of its first interface
 _HOSTS = {
     "gateway": ("198.51.100.1", "2001:db8:1::1", 0x01),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab import Lab, LabError, leftovers
-from lab.page import PAGE
 from lab.host import NETNS_DIR
+from lab.page import PAGE
 from lab.waiting import wait_until
 
 TESTS = Path(__file__).resolve().parent.parent
