@@ -37,17 +37,14 @@ reason() { { grep -aE '^ *(E:|ERROR|[Ee]rror|dpkg)' "$log" || cat "$log"; } | he
 wanted_packages='
     python3-venv     # .venv
     iproute2         # the lab: namespaces, links, addresses
-    procps           # the lab: sysctl
-    kmod             # the lab: loads ip_set and nf_tables where nothing did yet
+    procps           # tests: sysctl
+    kmod             # the kernel loads ip_set and nf_tables through its modprobe
     nftables         # firewall "nft", and the kernel-only recipe of the bench
     iptables         # the rules of firewall "ipset"
     ipset            # lists the sets of firewall "ipset", to compare them with what the engine says
-    conntrack        # tests of "cut": the connections the kernel still knows
+    conntrack        # the lab: forgets connections between tests
     dropbear-bin     # SSH server of the lab gateway
-    curl             # fetches the camera page of the lab
     nmap             # tests: does a protected port look like any other closed one
-    hping3           # tests: hand-made and spoofed packets
-    tcpdump          # tests: what leaves the gateway
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer
     fwknop-client    # bench: its client
