@@ -25,12 +25,15 @@ class Knocks:
     def rings_ready(self, now_ms):
         """Take a portion from every ring. Returns True when one has more waiting."""
         more = False
-        for interface in self._interfaces.all:
-            if self._portion(interface, interface.ring, now_ms):
+        i = 0  # counted, not `for`: an iterator needs room in the frame of the call (core/packet.py)
+        while i < len(self._interfaces.all):
+            if self._portion(self._interfaces.all[i], now_ms):
                 more = True
+            i += 1
         return more
 
-    def _portion(self, interface, ring, now_ms):
+    def _portion(self, interface, now_ms):
+        ring = interface.ring
         taken = 0
         while ring.ready():
             if taken == _PORTION:
@@ -41,20 +44,28 @@ class Knocks:
             if kind == verdict.COMPLETE:
                 self._complete(ring.frames, now_ms)
             elif kind == verdict.SWEEP:
-                self._events.tell(now_ms, "sweep", interface=interface.name)
+                self._swept(interface, now_ms)
             ring.release()
         return False
 
     def _judge(self, interface, ring, now_ms):
+        kind = self._packet.parse(ring.frames, ring.at, ring.captured, ring.length)
+        if kind == verdict.PARSED:
+            kind = self._addressed(interface.own, ring.frames)
+        if kind == verdict.PARSED:
+            kind = self._matcher.knock(self._packet, ring.frames, now_ms)
+        return kind
+
+    def _addressed(self, own, frames):
         packet = self._packet
-        kind = packet.parse(ring.frames, ring.at, ring.captured, ring.length)
-        if kind != verdict.PARSED:
-            return kind
-        if not interface.own.has(ring.frames, packet.destination, packet.address_bytes):
+        if not own.has(frames, packet.destination, packet.address_bytes):
             return verdict.NOT_OURS
-        if interface.own.has(ring.frames, packet.source, packet.address_bytes):
+        if own.has(frames, packet.source, packet.address_bytes):
             return verdict.BAD_SOURCE
-        return self._matcher.knock(packet, ring.frames, now_ms)
+        return verdict.PARSED
+
+    def _swept(self, interface, now_ms):
+        self._events.tell(now_ms, "sweep", interface=interface.name)
 
     def _complete(self, frames, now_ms):
         packet = self._packet
