@@ -72,7 +72,7 @@ def knock(
     """
     if then is None and (tries is not None or wait is not None):
         raise InputError("--tries and --wait need --then: without it nobody can tell whether a knock worked")
-    report = KnockReport(host, _read_steps(steps), _read_step("--then", then) if then else None)
+    report = KnockReport(host, _read_steps(steps), None if then is None else _read_step("--then", then))
     if report.then in report.steps:
         raise InputError(f"--then {then}: it is a step of this knock; trying it would knock again")
     origin = read_source(source) if source else None
