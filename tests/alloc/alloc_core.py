@@ -99,9 +99,10 @@ packet = Packet()
 
 def parse_case(name, data, expected):
     frame = bytearray(b"\xff" * 32 + data)
+    length = len(data)
 
     def call(_):
-        if packet.parse(frame, 32, len(data), len(data)) != expected:
+        if packet.parse(frame, 32, length, length) != expected:
             raise ValueError(name)
 
     cases.append(("Packet.parse " + name, call))
