@@ -33,6 +33,8 @@ from pathlib import Path
 
 from . import leftovers, wiring
 from . import zone as zones
+from .flood import Flood
+from .generator import Generator
 from .host import LabError
 from .probes import Probes
 from .waiting import wait_until
@@ -196,6 +198,26 @@ class Lab:
     def knock(self, steps, to=None, from_=None, **options):
         """`lab.knock(["7000/tcp", "9100/udp"])`, at the gateway unless `to`. Returns when the last went."""
         return self._probes.knock(steps, to or self.gateway.ip4, from_ or self.client, **options)
+
+    # Packets made by hand, see generator.py and packets.py
+
+    def generator(self, from_=None):
+        """Frames from a host outside (the attacker, if not given) to the gateway: `with lab.generator() as generator:`."""
+        host = from_ or self.attacker
+        with host.inside():
+            return Generator("eth0", host.mac, self.gateway.mac)
+
+    def flood(self, step="7000/tcp", rate=20_000, to=None, from_=None):
+        """Spoofed sources, from a process of its own, for as long as `with lab.flood() as flood:`; see flood.rate().
+
+        rate: packets a second, None for as fast as it goes.
+        """
+        port, _, protocol = step.partition("/")
+        return Flood(self, from_ or self.attacker, to or self.gateway.ip4, port, protocol, rate)
+
+    def received_from_wan(self):
+        """How many packets ever reached the gateway on wan0."""
+        return self.gateway.counters("wan0")["rx_packets"]
 
 
 def _interrupt(*_):

@@ -17,6 +17,7 @@ _JUMPS = {
     "nat": (("PREROUTING", "KNOCKLET_NAT"), ("POSTROUTING", "KNOCKLET_MASQ")),
 }
 _ORIGINAL = " -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL"
+_SHOOK_HANDS = " --ctstatus ASSURED"  # else the reset of a host in whose name somebody sent a SYN would renew its entry
 
 
 def restore_text(policy, family, present):
@@ -146,7 +147,8 @@ def _grant(family, match, service):
         ]
     lines = [match + granted + " -j ACCEPT"]
     if service.idle_s:
-        lines.insert(0, match + _ORIGINAL + granted + " -j SET --add-set %s src --exist --timeout %d" % (name, service.idle_s))
+        going = _ORIGINAL + (_SHOOK_HANDS if service.protocol == protected.TCP else "")
+        lines.insert(0, match + going + granted + " -j SET --add-set %s src --exist --timeout %d" % (name, service.idle_s))
     return lines
 
 

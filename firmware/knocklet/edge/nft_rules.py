@@ -15,6 +15,7 @@ from .nft_netlink import TABLE
 _MARK = "0x%x" % protected.GRANTED
 _SET_MARK = "meta mark set meta mark or " + _MARK
 _ORIGINAL = "ct state established ct direction original "
+_SHOOK_HANDS = "ct status assured "  # else the reset of a host in whose name somebody sent a SYN would renew its entry
 _BASE = (  # numbers as linux/netfilter_ipv4.h has them: mangle -150, dstnat -100, filter 0, srcnat 100; we come first
     ("prerouting", "filter", "prerouting", -150),
     ("input", "filter", "input", -10),
@@ -122,7 +123,8 @@ def _door(policy, granted, service):
                          % (_in_sets(one, family), _MARK, name, source))  # fmt: skip
         else:
             if one.idle_s:
-                lines.append("%s%supdate @%s { %s timeout %ds }" % (_ORIGINAL, _in_sets(one, family), name, source, one.idle_s))
+                going = _ORIGINAL + (_SHOOK_HANDS if one.protocol == protected.TCP else "")
+                lines.append("%s%supdate @%s { %s timeout %ds }" % (going, _in_sets(one, family), name, source, one.idle_s))
             lines.append(_in_sets(one, family) + "accept")
     if not service.cut:
         lines.append(_ORIGINAL + "accept")
