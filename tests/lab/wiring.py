@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import socket
 import struct
+from pathlib import Path
 
 from .host import Host, run
 
@@ -47,6 +48,10 @@ def make(hosts):
         for scope in ("all", "default"):
             host.sysctl(**{f"ipv6__conf__{scope}__{name}": value for name, value in _IPV6.items()})
         host.ip("link set lo up")
+    # A bridge passes everything on; one that asks iptables (br_netfilter) drops what is no sound IP packet.
+    with hosts["wan"].inside():
+        for setting in Path("/proc/sys/net/bridge").glob("bridge-nf-call-*"):
+            setting.write_text("0")
     # No listening for who wants which multicast: neighbour discovery would wait for it.
     hosts["wan"].ip(f"link add bridge address {_mac(hosts['wan'])} type bridge mcast_snooping 0", "link set bridge up")
     for name in ("client", "attacker"):
