@@ -9,10 +9,9 @@
 """
 
 import gc
+import micropython
 import sys
 from array import array
-
-import micropython
 
 here = sys.argv[0].rpartition("/")[0] or "."
 sys.path[0:1] = [here + "/../../firmware", here + "/.."]

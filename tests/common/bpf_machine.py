@@ -1,4 +1,4 @@
-"""A machine for classic BPF, as bpf(4) and Documentation/networking/filter.rst describe it, and the kernel's own check of a program.
+"""A machine for classic BPF, as Documentation/networking/filter.rst describes it, and the kernel's own check of a program.
 
 Only what a filter on a packet socket may do, decoded from the bits of the code: nothing is shared with core/bpf.py.
 """

@@ -110,7 +110,7 @@ class TestChecker(unittest.TestCase):
     def test_right_ones(self):
         for path, text in (
             ("wire/a.py", "from .steps import parse_port\nfrom struct import pack"),
-            ("core/a.py", "from array import array\nfrom . import verdict\nfrom ..wire.names import is_name\nfrom .a import (b, c)"),
+            ("core/a.py", "from array import array\nfrom . import verdict\nfrom ..wire.names import a\nfrom .a import (b, c)"),
             ("edge/a.py", "import os, socket\nfrom ..core import verdict\nfrom ..wire import names\nfrom . import libc"),
             ("engine.py", "import sys\nfrom . import VERSION\nfrom .core import policy\nfrom .edge.loop import Loop"),
         ):

@@ -2,7 +2,7 @@
 
 import unittest
 
-from common.packets import GATEWAY4, GATEWAY6, SOURCE4, SOURCE6, TCP, UDP, ipv4, ipv6, tcp, udp, u16
+from common.packets import GATEWAY4, GATEWAY6, SOURCE4, SOURCE6, TCP, UDP, ipv4, ipv6, tcp, u16, udp
 from knocklet.core import verdict
 from knocklet.core.packet import Packet
 

@@ -57,28 +57,29 @@ def port_orders(ports):
 
 class TestPortOrder(unittest.TestCase):
     def test_never_opens(self):
-        numbers = Numbers(11)
+        below = Numbers(11).below
         tried = opened_without = 0
         while tried < 60:
-            low = (1, 1024, 7000, 40000)[numbers.below(4)]
-            span = (40, 500, 20000)[numbers.below(3)]
+            low = (1, 1024, 7000, 40000)[below(4)]
+            span = (40, 500, 20000)[below(3)]
             steps = [
-                ["%d/%s" % (low + 1 + numbers.below(span), ("tcp", "udp")[numbers.below(2)]) for _ in range(2 + numbers.below(4))]
-                for _ in range(1 + numbers.below(3))
+                ["%d/%s" % (low + 1 + below(span), ("tcp", "udp")[below(2)]) for _ in range(2 + below(4))]
+                for _ in range(1 + below(3))
             ]
             try:
-                made = load(steps, (1, 64)[numbers.below(2)])
+                made = load(steps, (1, 64)[below(2)])
             except ConfigError:  # no room for a decoy between two steps, or a port twice
                 continue
             tried += 1
-            ports = decoys.choose(made, (), numbers.below)
+            ports = decoys.choose(made, (), below)
             relevant = set(ports) | {port for sequence in made.sequences for _, port in sequence.steps}
             guarded = Knocking(made.sequences, ports)
             for number, (name, order) in enumerate(port_orders(relevant)):
                 if opens(guarded, number, order):
                     self.fail("%s opens %s with decoys %s" % (name, steps, ports))
             bare = Knocking(made.sequences)
-            opened_without += any([opens(bare, number, order) for number, (_, order) in enumerate(port_orders(relevant))])
+            orders = [order for _, order in port_orders(relevant)]
+            opened_without += any(opens(bare, number, order) for number, order in enumerate(orders))
         self.assertGreaterEqual(opened_without, 20)
 
     def test_ascending_steps_of_any_protocol(self):
