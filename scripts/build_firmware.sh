@@ -22,8 +22,8 @@ rm -rf $new $folded
 cd $folded
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
-    # -s: the name a traceback shows, the same on every machine
-    "$compiler" -s "$source" -o "../firmware.new/${source%.py}.mpy" "$source"
+    # -s: the name a traceback shows, the same on every machine. -O3: without line numbers, which fold_constants.py has undone.
+    "$compiler" -O3 -s "$source" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
 cd ../..
 cp firmware/*.py $new/

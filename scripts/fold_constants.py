@@ -1,65 +1,162 @@
-"""Before compiling: marks the private whole-number constants of a module with const(), so that they cost the device nothing.
+"""Before compiling: writes whole numbers in where their names are used, so that the names cost the device nothing.
 
     fold_constants.py SOURCE_FOLDER TARGET_FOLDER
 
-`_NLMSG_DONE = 3` at the top of a module becomes `_NLMSG_DONE = const(3)`: the compiler then writes 3 wherever the name stood and
-leaves the name out. In the source it stays plain, since const exists on MicroPython only. Line numbers do not change.
+A constant is a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the package
+too (`from .packet import TCP`, `verdict.COMPLETE`), become the number, and the assignments, imports and docstrings that are then of no use
+go. The source stays as people read it, and runs as it is.
 """
 
 import ast
 import sys
 from pathlib import Path
 
+_NUMERIC = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Name, ast.expr_context)
+_SCOPES = (ast.Module, ast.FunctionDef, ast.ClassDef)
 
-def stores(tree):
-    """How often each name is bound anywhere in the module."""
+
+class Module:
+    """One source file. name: "edge.nft", "" for the package itself; own: the constants it defines, name -> int.
+
+    names: constants that can be used by name in it; modules: local name of another module -> its `own`.
+    """
+
+    def __init__(self, path, source):
+        parts = path.relative_to(source).with_suffix("").parts
+        self.is_package = parts[-1] == "__init__"
+        self.name = ".".join(parts[:-1] if self.is_package else parts)
+        self.path = path.relative_to(source)
+        self.tree = ast.parse(path.read_text())
+        self.own = {}
+        self.names = {}
+        self.modules = {}
+
+    def origin(self, node):
+        """The module that a relative import reads from."""
+        base = self.name.split(".") if self.name else []
+        up = node.level - self.is_package
+        return ".".join(base[: len(base) - up] + (node.module.split(".") if node.module else []))
+
+
+def bindings(tree):
+    """How often each name is bound in the module, in whatever scope."""
     count = {}
     for node in ast.walk(tree):
+        names = []
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            count[node.id] = count.get(node.id, 0) + 1
+            names = [node.id]
+        elif isinstance(node, ast.arg):
+            names = [node.arg]
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Global):
+            names = node.names * 2
+        for name in names:
+            count[name] = count.get(name, 0) + 1
     return count
 
 
-def assignments(node):
+def assigned(node):
     """The (name, value node) pairs of `A = 1` and of `A, B = 1, 2`; none for anything else."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1 or node.lineno != node.end_lineno:
-        return []
-    target = node.targets[0]
-    if isinstance(target, ast.Name):
-        return [(target.id, node.value)]
-    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-        return [(name.id, value) for name, value in zip(target.elts, node.value.elts, strict=True)]
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target, value = node.targets[0], node.value
+        if isinstance(target, ast.Name):
+            return [(target.id, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            return [(name.id, part) for name, part in zip(target.elts, value.elts, strict=True)]
     return []
 
 
-def whole_number(node, known):
-    """The int that an expression of numbers and known constants is, or None."""
-    if any(isinstance(part, ast.Call | ast.Attribute | ast.Subscript) for part in ast.walk(node)):
+def whole_number(node):
+    """The int that an expression of numbers is, or None."""
+    if not all(isinstance(part, _NUMERIC) for part in ast.walk(node)):
         return None
-    if any(isinstance(part, ast.Name) and part.id not in known for part in ast.walk(node)):
+    expression = ast.fix_missing_locations(ast.Expression(node))
+    try:
+        value = eval(compile(expression, "constant", "eval"), {"__builtins__": {}})
+    except NameError:
         return None
-    value = eval(compile(ast.Expression(node), "constant", "eval"), {"__builtins__": {}}, dict(known))  # noqa: S307
     return value if type(value) is int else None
 
 
-def folded(source):
-    tree = ast.parse(source)
-    lines = source.split("\n")
-    bound = stores(tree)
-    known = {}
-    for node in tree.body:
-        pairs = [(name, whole_number(value, known)) for name, value in assignments(node)]
-        if pairs and all(name[0] == "_" and bound[name] == 1 and value is not None for name, value in pairs):
-            known.update(pairs)
-            lines[node.lineno - 1] = "; ".join(f"{name} = const({value})" for name, value in pairs)
-    return "\n".join(lines)
+class WriteIn(ast.NodeTransformer):
+    def __init__(self, module):
+        self.module = module
+
+    def visit_Name(self, node):
+        known = isinstance(node.ctx, ast.Load) and node.id in self.module.names
+        return ast.Constant(self.module.names[node.id]) if known else node
+
+    def visit_Attribute(self, node):
+        known = self.module.modules.get(node.value.id, {}) if isinstance(node.value, ast.Name) else {}
+        return ast.Constant(known[node.attr]) if node.attr in known else self.generic_visit(node)
+
+
+def fold(module, all_modules):
+    """Find the module's constants and write them in. What it imports from has been folded before."""
+    bound = bindings(module.tree)
+    body = []
+    for node in module.tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            origin = module.origin(node)
+            for alias in node.names:
+                name = alias.asname or alias.name
+                child = all_modules.get(f"{origin}.{alias.name}".lstrip("."))
+                if name not in bound and child:
+                    module.modules[name] = child.own
+                elif name not in bound and alias.name in all_modules[origin].own:
+                    module.names[name] = all_modules[origin].own[alias.name]
+        node = WriteIn(module).visit(node)
+        pairs = [(name, whole_number(value)) for name, value in assigned(node)]
+        if pairs and all(value is not None and bound[name] == 1 for name, value in pairs):
+            module.own.update(pairs)
+            module.names.update(pairs)
+        else:
+            body.append(node)
+    module.tree.body = body
+
+
+def tidy(module):
+    """Take away imported names that nothing uses now, and docstrings."""
+    used = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+    for node in module.tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) in used]
+    module.tree.body = [node for node in module.tree.body if not isinstance(node, ast.ImportFrom) or node.names]
+    for node in ast.walk(module.tree):
+        if isinstance(node, _SCOPES) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+def in_import_order(modules):
+    """Every module after those that it imports from."""
+    done = []
+
+    def visit(module):
+        if module in done:
+            return
+        for node in module.tree.body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                origin = module.origin(node)
+                for name in [origin] + [f"{origin}.{alias.name}".lstrip(".") for alias in node.names]:
+                    if name in modules and name != module.name:
+                        visit(modules[name])
+        done.append(module)
+
+    for name in sorted(modules):
+        visit(modules[name])
+    return done
 
 
 def main(source, target):
-    for path in sorted(source.rglob("*.py")):
-        new = target / path.relative_to(source)
-        new.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(folded(path.read_text()))
+    modules = {module.name: module for module in (Module(path, source) for path in source.rglob("*.py"))}
+    for module in in_import_order(modules):
+        fold(module, modules)
+    for module in modules.values():
+        tidy(module)
+        path = target / module.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(ast.unparse(ast.fix_missing_locations(module.tree)) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,183 @@
+"""The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again.
+
+Run it by `sudo make demo`. It fails, with one line and exit code 1, if anything does not happen as it should.
+"""
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lab import Lab, LabError  # noqa: E402  (only after the path is set)
+from lab.page import PAGE  # noqa: E402
+from lab.zone import FIREWALLS, ZONES  # noqa: E402
+
+MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
+ENGINE = ROOT / "build" / "firmware" / "knocklet_engine.py"
+KNOCKLET = ROOT / ".venv" / "bin" / "knocklet"
+STEPS = ["23171", "41822/udp", "30955", "52040"]
+TTL_S = 6
+LATE_S = 2.0  # a grant may end so much later than it says, at most; earlier by half a second
+CONFIG = {
+    "interfaces": ["wan0"],
+    "services": {
+        "ssh": {"index": 1, "port": 22},
+        "camera": {"index": 2, "port": 8080, "to": "192.168.1.50:80", "to6": "[fd00:1::50]:80", "ttl": TTL_S},
+    },
+    "sequences": {"family": {"steps": [step if "/" in step else step + "/tcp" for step in STEPS], "open": ["camera"]}},
+}
+ANSWERS = {"open": "OPEN", "refused": "refused", "silent": "no answer"}
+
+
+class Failed(Exception):
+    """Something did not happen: one line."""
+
+
+class Engine:
+    """The engine in the gateway: what it prints, line by line."""
+
+    def __init__(self, lab, config):
+        path = lab.directory / "config.json"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            json.dump(config, file)
+        command = [MICROPYTHON, ENGINE, "--config", path, "--run-dir", lab.directory / "run"]
+        process = lab.gateway.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+
+    def _read(self, output):
+        with output:
+            for line in output:
+                self._lines.put(line.strip())
+        self._lines.put(None)
+
+    def wait_for(self, wanted, timeout_s=5.0):
+        """The first line that comes with `wanted` in it."""
+        last, deadline = "nothing", time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                line = self._lines.get(timeout=left)
+            except queue.Empty:
+                break
+            if line is None:
+                raise Failed(f"the engine ended, its last line was: {last}")
+            if wanted in line:
+                return line
+            last = line
+        raise Failed(f"the engine did not say {wanted} within {timeout_s:g} s, its last line was: {last}")
+
+
+class Demo:
+    def __init__(self, lab, begin):
+        self._lab = lab
+        self._begin = begin
+        self._closed = "silent" if lab.zone == "drop" else "refused"
+        self._page = (lab.gateway.ip4, 8080)
+
+    def say(self, text):
+        print(f"{time.monotonic() - self._begin:5.1f} s  {text}", flush=True)
+
+    def run(self):
+        lab = self._lab
+        self.say(f"The lab is up: a gateway, a camera behind it, two computers outside. Zone {lab.zone}.")
+        engine = Engine(lab, {**CONFIG, "zone": lab.zone, "firewall": lab.firewall})
+        ready = engine.wait_for("ready")
+        self.say(f"{ready} under MicroPython.")
+
+        print("\nBefore the knock, seen from outside:")
+        for who in (lab.client, lab.attacker):
+            self.expect_closed(who, "the camera's page", *self._page)
+        self.expect_closed(lab.client, "the camera itself", lab.camera.ip4, 80)
+        self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
+
+        print(f"\n{lab.client.ip4} knocks:")
+        command = ["knock", lab.gateway.ip4, *STEPS, "--then", "8080/tcp", "--quiet"]
+        self.say(f"$ knocklet {' '.join(command)}")
+        knocked = time.monotonic()
+        for line in self.knock(command).splitlines():
+            self.say(f"  {line.strip()}")
+        opened = json.loads(engine.wait_for('"opened"'))
+        self.say(f"The engine: {opened['service']} opened for {opened['source']}, who knocked '{opened['client']}'.")
+
+        print("\nAfter the knock:")
+        self.expect_page(lab.client)
+        self.expect_closed(lab.attacker, "the camera's page", *self._page)
+        self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
+
+        print(f"\nThe grant lives {TTL_S} seconds:")
+        self.expect_end(knocked)
+        ended = json.loads(engine.wait_for('"expired"'))
+        self.say(f"The engine: {ended['service']} closed for {ended['source']}, reason {ended['reason']}.")
+        self.expect_closed(lab.client, "the camera's page", *self._page)
+
+    def knock(self, command):
+        """What the knocklet command says."""
+        done = self._lab.client.run([KNOCKLET, *command], check=False)
+        if done.returncode:
+            said = " ".join((done.stderr or done.stdout).split())
+            raise Failed(f"the knock did not open the page: exit {done.returncode}: {said}")
+        return done.stdout
+
+    def expect_closed(self, who, what, address, port):
+        answer = self._lab.tcp_open(address, port, from_=who)
+        self.say(f"  {who.ip4:<14} -> {what:<17}  {address}:{port:<5}  {ANSWERS[answer]}")
+        if answer != self._closed:
+            raise Failed(f"{what} at {address}:{port} answers {answer} to {who.ip4}, not {self._closed}")
+
+    def expect_page(self, who):
+        address, port = self._page
+        try:
+            page = self._lab.http(address, port, from_=who)
+        except OSError as error:
+            raise Failed(f"the camera's page did not come through the gateway: {error}") from error
+        self.say(f"  {who.ip4:<14} -> the camera's page  {address}:{port:<5}  {page.strip()}")
+        if page != PAGE:
+            raise Failed("that is not the camera's page")
+
+    def expect_end(self, knocked):
+        """Wait for the port to close to the client; it must do so when the grant ends. Each try takes milliseconds."""
+        while self._lab.tcp_open(*self._page, timeout_s=0.2) == "open":
+            if time.monotonic() - knocked > TTL_S + LATE_S:
+                raise Failed(f"the page was still open {TTL_S + LATE_S:g} s after the knock")
+            time.sleep(0.05)
+        lived = time.monotonic() - knocked
+        if lived < TTL_S - 0.5:
+            raise Failed(f"the page closed after {lived:.1f} s already")
+        self.say(f"  {self._lab.client.ip4:<14} -> the camera's page has closed")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="The main job of Knocklet, in a network made of namespaces.")
+    parser.add_argument("--zone", choices=ZONES, default="drop", help="how the gateway answers on closed ports")
+    parser.add_argument("--firewall", choices=FIREWALLS, default="ipset", help="where grants live")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("this needs root: sudo make demo", file=sys.stderr)
+        return 2
+    for part in (MICROPYTHON, ENGINE, KNOCKLET):
+        if not part.exists():
+            print(f"{part.relative_to(ROOT)} is missing: make demo sets it up", file=sys.stderr)
+            return 2
+    begin = time.monotonic()
+    try:
+        with Lab(zone=options.zone, firewall=options.firewall) as lab:
+            Demo(lab, begin).run()
+    except (Failed, LabError) as error:
+        print(f"demo failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo stopped", file=sys.stderr)
+        return 130
+    print(f"\nAll as it should be, in {time.monotonic() - begin:.0f} seconds. Nothing of it is left on this machine.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
