@@ -18,7 +18,7 @@ from knocklet.wire.steps import TCP
 from .knock_sender import Step, open_socket
 from .resolve import Target
 
-_STARTS_S = (0, 0.002, 0.01, 0.05, 0.2, 0.5)   # then every half second
+_STARTS_S = (0, 0.001, 0.005, 0.02, 0.1, 0.5)   # then every half second
 _OTHERS_S = 0.5   # when one address has answered, how long the others still have
 _UDP_PAYLOAD = b"\0"
 
