@@ -75,7 +75,7 @@ def knock(
     report = KnockReport(host, _read_steps(steps), None if then is None else _read_step("--then", then))
     if report.then in report.steps:
         raise InputError(f"--then {then}: it is a step of this knock; trying it would knock again")
-    origin = read_source(source) if source else None
+    origin = None if source is None else read_source(source)
     targets = resolve(host, _families(only_ipv4, only_ipv6, origin))
     output = Output(json, quiet)
     if (seconds := delay * (len(steps) - 1) / 1000) >= _USUAL_WINDOW_S:
@@ -105,7 +105,7 @@ def _knock_until_open(
         report.sent = send_knock(targets, report.steps, delay_s, source)
         knocked = [target for target in targets if report.last_step_at(target)]
         if not knocked:
-            raise NetworkError("; ".join(report.not_sent(target, source) for target in targets))
+            raise NetworkError("; ".join(dict.fromkeys(report.not_sent(target, source) for target in targets)))
         if not report.then:
             return
         end = time.monotonic()

@@ -65,9 +65,10 @@ def test_source(lab, wire, knock, family, other):
     assert {packet.source for packet in packets} == {other}
 
 
-def test_source_of_another_computer(lab, wire, knock):
+def test_source_of_another_computer(lab, wire, knock, names):
+    names["home.example.net"] = [lab.gateway.ip4, lab.wan.ip4]
     wire.packets()
-    result = knock(lab.gateway.ip4, *STEPS, "--source", "198.51.100.200")
+    result = knock("home.example.net", *STEPS, "--source", "198.51.100.200")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == "knocklet: this computer has no address 198.51.100.200\n"
     assert wire.packets(wait_s=0.1) == []

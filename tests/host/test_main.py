@@ -45,6 +45,7 @@ MISTAKES = (
     ([*KNOCK, "7000", "--delay", "10001"], "--delay"),
     ([*KNOCK, "7000", "-4", "-6"], "-4 and -6: one of them, or none for both"),
     ([*KNOCK, "7000", "--source", "eth0"], "--source 'eth0': allowed: an IPv4 or IPv6 address of this computer"),
+    ([*KNOCK, "7000", "--source", ""], "--source ''"),
     (["knock", "7000", "8000"], "'7000' is no host; the host comes first, then the steps"),
     (["knock", "1.2.3", "8000"], "'1.2.3' is no host"),
     (["knock", "1.2.3.256", "8000"], "'1.2.3.256' is no host"),
