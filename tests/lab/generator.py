@@ -66,9 +66,12 @@ class Generator:
         for packet in ip_packets:
             self._socket.send(self._frame(packet))
 
-    def sweep(self, source, destination, ports, protocol="tcp", good_checksum=True, source_port=40000):
-        """One packet to each port in the order given: TCP SYN, or empty UDP. Returns how many were sent."""
-        packet = packets.packet(source, destination, 0, protocol, source_port)
+    def sweep(self, source, destination, ports, protocol="tcp", good_checksum=True, good_header=True, source_port=40000):
+        """One packet to each port in the order given: TCP SYN, or empty UDP. Returns how many were sent.
+
+        good_checksum, good_header: as in packets.py.
+        """
+        packet = packets.packet(source, destination, 0, protocol, source_port, good_header=good_header)
         batch = _Batch(self._socket, self._frame(packet))
         transport = _ETHERNET_BYTES + (20 if packet[0] >> 4 == 4 else 40)
         at_port = transport + packets.DESTINATION_PORT

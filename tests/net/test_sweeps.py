@@ -1,0 +1,237 @@
+"""A sweep of all ports never opens a sequence; without decoys the same sweep does, which proves that it could.
+
+Every sweep comes from an address of its own: none is saved by the rest that the one before earned. What is open is read
+from the kernel, and every sweep is counted: at the gateway's interface, and behind the engine's filter.
+"""
+
+import time
+from ipaddress import ip_address
+from typing import NamedTuple
+
+import pytest
+
+from lab import generator
+from lab.waiting import wait_until
+from net import kernel
+
+STEPS = (7001, 8212, 9423, 10634)
+SEQUENCES = {
+    "tcp": [f"{port}/tcp" for port in STEPS],
+    "udp": [f"{port}/udp" for port in STEPS],
+    "both": [f"{port}/{protocol}" for port, protocol in zip(STEPS, ("tcp", "udp", "tcp", "udp"))],
+    "down": [f"{port}/tcp" for port in reversed(STEPS)],
+}
+NUMBER = {name: number for number, name in enumerate(SEQUENCES, 1)}  # each opens a service of its own
+DECOYS = 64
+REST_S = 60
+CHUNK = 256  # ports; of each TCP goes first, where a sweep sends both
+
+
+class Sweep(NamedTuple):
+    """ports: in the order of sending; opens: the sequences that it completes where nothing protects."""
+
+    name: str
+    ports: list
+    opens: set
+    protocols: tuple = ("tcp",)
+    family: int = 4
+    to: str = "gateway"
+    good_checksum: bool = True
+    good_header: bool = True
+
+
+# Orders of sending
+
+
+def every_tenth():
+    """Ten passes, each of every tenth port."""
+    return [port for first in range(1, 11) for port in range(first, 65536, 10)]
+
+
+def ten_at_once():
+    """Ten scanners behind one address take turns, each with a tenth of the ports."""
+    return [port for first in range(1, 6555) for port in range(first, 65536, 6554)]
+
+
+def at_random(seed, in_order):
+    """All ports at random; in every order of the steps alike, or with the steps in theirs.
+
+    At random alone the steps can come close together by chance, and then no decoy falls between them: once in 12,500
+    orders that are right. No test may fail by chance: the first right order that gives the decoys a fifth of the sweep.
+    """
+    ports = generator.shuffled(seed, STEPS if in_order else ())
+    if in_order and ports.index(STEPS[-1]) - ports.index(STEPS[0]) < len(ports) // 5:
+        return at_random(seed + 1_000_000, in_order)
+    return ports
+
+
+def in_order_for(ports, protocol):
+    """The sequences that one packet of this protocol to each of `ports` completes."""
+    order = [f"{port}/{protocol}" for port in sorted(STEPS, key=ports.index)]
+    return {name for name, steps in SEQUENCES.items() if steps == order}
+
+
+def sweeps(seeds):
+    """The sweeps, five times `seeds` at random for each family, 3 of 5 with the steps in order."""
+    for family in (4, 6):
+        for protocol in ("tcp", "udp"):
+            yield Sweep("ascending", generator.ascending(), {protocol}, (protocol,), family)
+        yield Sweep("ascending, both protocols", generator.ascending(), {"tcp", "udp", "both"}, ("tcp", "udp"), family)
+        yield Sweep("ascending, to a LAN host", generator.ascending(), set(), ("tcp",), family, to="camera")
+        for seed in range(seeds):
+            for number, protocol in enumerate(("tcp", "udp", "tcp", "udp", "tcp")):
+                ports = at_random(10 * (2 * seed + family) + number, in_order=number < 3)
+                opens = in_order_for(ports, protocol)
+                yield Sweep("random", ports, opens, (protocol,), family, good_checksum=number != 2)
+    yield Sweep("ascending, bad IPv4 checksum", generator.ascending(), set(), good_header=False)
+    yield Sweep("descending", generator.descending(), {"down"})
+    yield Sweep("every tenth port, ten times", every_tenth(), {"tcp"})
+    yield Sweep("ten scanners in turn", ten_at_once(), {"tcp"})
+
+
+@pytest.fixture
+def decoys():
+    return DECOYS
+
+
+@pytest.fixture
+def config(config, decoys):
+    config["decoys"] = decoys
+    config["services"] = {name: {"index": number, "port": 20 + number} for name, number in NUMBER.items()}
+    config["sequences"] = {name: {"steps": steps, "open": [name]} for name, steps in SEQUENCES.items()}
+    return config
+
+
+def source_of(number, family):
+    """An address outside that no sweep before had."""
+    return str(ip_address("16.1.0.0") + number) if family == 4 else str(ip_address("2001:db8:f::") + number)
+
+
+def seen(dut):
+    """What became of the packets that passed the engine's filter; not one may be missing because the ring was full."""
+    status = dut.ctl("status")
+    assert [interface["ring_dropped"] for interface in status["interfaces"]] == [0]
+    return status["packets"]
+
+
+def send(lab, sweep, source):
+    """Send it all; every packet arrives at the gateway's interface."""
+    host = getattr(lab, sweep.to)
+    to = host.ip4 if sweep.family == 4 else host.ip6
+    received, sent = lab.received_from_wan(), 0
+    with lab.generator() as wire:
+        step = CHUNK if len(sweep.protocols) > 1 else len(sweep.ports)
+        for start in range(0, len(sweep.ports), step):
+            for protocol in sweep.protocols:
+                ports = sweep.ports[start : start + step]
+                sent += wire.sweep(source, to, ports, protocol, sweep.good_checksum, sweep.good_header)
+    assert sent == len(sweep.protocols) * 65535
+    wait_until(lambda: lab.received_from_wan() - received >= sent, f"{sent} packets at wan0")
+
+
+def opened(lab, source):
+    """The sequences that have opened something for this address, as the kernel has it."""
+    return {name for name, number in NUMBER.items() if (number, source) in kernel.entries(lab)}
+
+
+def judged(dut, before):
+    """What became of those since `before`: name -> how many."""
+    now = seen(dut)
+    return {name: now[name] - before.get(name, 0) for name in now if now[name] != before.get(name, 0)}
+
+
+def run(lab, dut, sweep, source, decoys):
+    """Send one sweep, prove that all of it that matters was judged, and return what it opened."""
+    before = seen(dut)
+    send(lab, sweep, source)
+    expected = len(sweep.protocols) * (decoys + len(STEPS))
+    wait_until(lambda: sum(judged(dut, before).values()) >= expected, f"{expected} steps and decoys, {sweep.name}")
+    became = judged(dut, before)
+    assert sum(became.values()) == expected
+    if sweep.to != "gateway":
+        assert became == {"not_ours": expected}
+    if not sweep.good_header:
+        assert became == {"bad_checksum": expected}
+    return opened(lab, source)
+
+
+def all_of(lab, dut, list_, decoys):
+    """{number and name of the sweep: what it opened}, those that opened anything."""
+    found = {}
+    for number, sweep in enumerate(list_):
+        if names := run(lab, dut, sweep, source_of(number, sweep.family), decoys):
+            found[f"{number} {sweep.name} IPv{sweep.family}"] = names
+    return found
+
+
+def honest_client_gets_in(lab, dut):
+    """One that first tried the protected port and twenty other closed ones."""
+    lab.knock(["21/tcp", *(f"{port}/tcp" for port in range(3000, 63000, 3000))])
+    lab.knock(SEQUENCES["tcp"])
+    assert dut.expect_event("opened", client="tcp")["source"] == lab.client.ip4
+    assert lab.tcp_open(lab.gateway.ip4, 21) == "refused"  # nobody listens there: but it answers him now
+    assert lab.tcp_open(lab.gateway.ip4, 21, from_=lab.attacker) == "silent"
+
+
+def test_no_sweep_opens(lab, dut):
+    list_ = list(sweeps(seeds=1))
+    assert len(list_) >= 20
+    assert all_of(lab, dut, list_, DECOYS) == {}
+    honest_client_gets_in(lab, dut)
+
+
+@pytest.mark.parametrize("decoys", [0])
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+def test_without_decoys_the_same_sweeps_open(lab, dut, decoys):
+    list_ = list(sweeps(seeds=1))
+    assert all_of(lab, dut, list_, decoys) == {
+        f"{number} {sweep.name} IPv{sweep.family}": sweep.opens for number, sweep in enumerate(list_) if sweep.opens
+    }
+
+
+@pytest.mark.long
+def test_no_sweep_opens_long(lab, dut):
+    """More than 200, most of them at random."""
+    list_ = list(sweeps(seeds=19))
+    assert len(list_) >= 200
+    assert all_of(lab, dut, list_, DECOYS) == {}
+    honest_client_gets_in(lab, dut)
+
+
+def rest_after_sweeps(lab, dut):
+    """The attacker sweeps until it rests, and then knocks in vain; another client's knock opens."""
+    for _ in range(3):
+        send(lab, Sweep("ascending", generator.ascending(), set()), lab.attacker.ip4)
+    assert dut.expect_event("sweep")["interface"] == "wan0"
+    lab.knock(SEQUENCES["udp"], from_=lab.attacker)
+    honest_client_gets_in(lab, dut)
+    assert opened(lab, lab.attacker.ip4) == set()
+
+
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+def test_a_source_that_sweeps_rests_and_no_other(lab, dut):
+    rest_after_sweeps(lab, dut)
+
+
+@pytest.mark.long
+def test_a_source_that_swept_gets_in_after_its_rest(lab, dut):
+    rest_after_sweeps(lab, dut)
+    time.sleep(REST_S)
+    lab.knock(SEQUENCES["udp"], from_=lab.attacker)
+    assert dut.expect_event("opened", client="udp")["source"] == lab.attacker.ip4
+
+
+# The scanner that everybody has
+
+
+@pytest.mark.parametrize("decoys", [DECOYS, 0])
+@pytest.mark.parametrize("scan", ["tcp", "udp"])
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+def test_nmap(lab, dut, scan, decoys):
+    """nmap in the order of the ports: TCP all of them, UDP those around the steps."""
+    command = {"tcp": ["-sS", "-p-"], "udp": ["-sU", "-p", "6000-12000"]}[scan]
+    received = lab.received_from_wan()
+    lab.attacker.run(["nmap", *command, "-r", "-n", "-Pn", "--max-retries", "0", "--min-rate", "20000", lab.gateway.ip4])
+    assert lab.received_from_wan() - received >= {"tcp": 65535, "udp": 6001}[scan]
+    assert sum(seen(dut).values()) >= len(STEPS)
+    assert opened(lab, lab.attacker.ip4) == (set() if decoys else {scan})
