@@ -23,6 +23,7 @@ MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 ENGINE = ROOT / "build" / "firmware" / "knocklet_engine.py"
 KNOCKLET = ROOT / ".venv" / "bin" / "knocklet"
 STEPS = ["23171", "41822/udp", "30955", "52040"]
+KNOCK_OPTIONS = ["--then", "8080/tcp", "--quiet"]
 TTL_S = 6
 LATE_S = 2.0  # a grant may end so much later than it says, at most; earlier by half a second
 CONFIG = {
@@ -48,9 +49,9 @@ class Engine:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             json.dump(config, file)
         command = [MICROPYTHON, ENGINE, "--config", path, "--run-dir", lab.directory / "run"]
-        process = lab.gateway.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._process = lab.gateway.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._lines = queue.Queue()
-        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
 
     def _read(self, output):
         with output:
@@ -67,7 +68,7 @@ class Engine:
             except queue.Empty:
                 break
             if line is None:
-                raise Failed(f"the engine ended, its last line was: {last}")
+                raise Failed(f"the engine ended with exit {self._process.wait()}, its last line was: {last}")
             if wanted in line:
                 return line
             last = line
@@ -89,7 +90,7 @@ class Demo:
         self.say(f"The lab is up: a gateway, a camera behind it, two computers outside. Zone {lab.zone}.")
         engine = Engine(lab, {**CONFIG, "zone": lab.zone, "firewall": lab.firewall})
         ready = engine.wait_for("ready")
-        self.say(f"{ready} under MicroPython.")
+        self.say(f"The engine runs under MicroPython: {ready.partition('ready, ')[2]}.")
 
         print("\nBefore the knock, seen from outside:")
         for who in (lab.client, lab.attacker):
@@ -98,7 +99,7 @@ class Demo:
         self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
 
         print(f"\n{lab.client.ip4} knocks:")
-        command = ["knock", lab.gateway.ip4, *STEPS, "--then", "8080/tcp", "--quiet"]
+        command = ["knock", lab.gateway.ip4, *STEPS, *KNOCK_OPTIONS]
         self.say(f"$ knocklet {' '.join(command)}")
         knocked = time.monotonic()
         for line in self.knock(command).splitlines():

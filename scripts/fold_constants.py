@@ -2,9 +2,9 @@
 
     fold_constants.py SOURCE_FOLDER TARGET_FOLDER
 
-A constant is a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the package
-too (`from .packet import TCP`, `verdict.COMPLETE`), become the number, and the assignments, imports and docstrings that are then of no use
-go. The source stays as people read it, and runs as it is.
+A constant is a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
+package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
+use go, and so do docstrings. The source stays as people read it, and runs as it is.
 """
 
 import ast

@@ -4,6 +4,7 @@ Everything a lab makes carries its prefix, knocklet-lab-PID-STARTTIME-N: who mad
 so the next lab to start removes what dead owners left behind.
 """
 
+import contextlib
 import itertools
 import os
 import re
@@ -32,8 +33,8 @@ def remove_stale():
 
 def remove(prefix):
     """End all processes in the namespaces of one lab, then remove these and its files. Safe to call again."""
-    names = [match.string for match in _found() if match[1] == prefix and (NETNS_DIR / match.string).exists()]
-    _end_processes({(NETNS_DIR / name).stat().st_ino for name in names})
+    _end_processes(prefix)
+    names = _namespaces(prefix)
     for name in names:
         run(["ip", "netns", "delete", name], check=False)  # another lab may have cleaned up just now
     left = [name for name in names if (NETNS_DIR / name).exists()]
@@ -42,25 +43,38 @@ def remove(prefix):
     shutil.rmtree(RUN_DIR / prefix, ignore_errors=True)
 
 
-def processes(namespaces):
-    """The processes in these network namespaces (inode numbers), except this one."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if (entry / "ns" / "net").stat().st_ino in namespaces:
-                    yield int(entry.name)
-            except OSError:  # it has ended, or is a zombie
-                continue
+def processes(prefix):
+    """The processes in the namespaces of a lab, except this one."""
+    found = []
+    with contextlib.ExitStack() as stack:
+        # Held open meanwhile: the number of a namespace that has gone is given to the next, which is somebody else's.
+        namespaces = set()
+        for name in _namespaces(prefix):
+            with contextlib.suppress(FileNotFoundError):
+                held = stack.enter_context(open(NETNS_DIR / name, "rb"))
+                namespaces.add(_identity(os.fstat(held.fileno())))
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError):  # it has ended, or is a zombie
+                    if _identity((entry / "ns" / "net").stat()) in namespaces:
+                        found.append(int(entry.name))
+    return found
 
 
-def _end_processes(namespaces):
+def _identity(status):
+    return status.st_dev, status.st_ino
+
+
+def _namespaces(prefix):
+    return [match.string for match in _found() if match[1] == prefix and (NETNS_DIR / match.string).exists()]
+
+
+def _end_processes(prefix):
     deadline = time.monotonic() + _DEADLINE_S
-    while living := list(processes(namespaces)):
+    while living := processes(prefix):
         for pid in living:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         if time.monotonic() > deadline:
             raise LabError(f"processes that do not end: {living}")
         time.sleep(0.001)

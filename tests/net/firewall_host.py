@@ -75,7 +75,7 @@ def open_socket(protocol, source, port=0):
     return made
 
 
-def probe(protocol, source, to, port, wait=0.4, source_port=0):
+def probe(protocol, source, to, port, wait=0.25, source_port=0):
     """Does a fresh connection get an answer?"""
     with open_socket(protocol, source, source_port) as made:
         return answer(made, protocol, to, port, wait)
@@ -102,7 +102,7 @@ def connect(name, protocol, source, to, port, wait=1.0):
     return answer(kept[name], protocol, to, port, wait)
 
 
-def talk(name, text="ping", wait=0.6):
+def talk(name, text="ping", wait=0.3):
     """Say something on a kept connection: "echo", "silent" or "reset"."""
     made = kept[name]
     made.settimeout(wait)
@@ -119,7 +119,7 @@ def talk(name, text="ping", wait=0.6):
     return "silent"
 
 
-def hears(name, wait=0.6):
+def hears(name, wait=0.3):
     """Does anything arrive on a kept connection, after what is waiting there already?"""
     made = kept[name]
     made.setblocking(False)
@@ -162,7 +162,7 @@ def answers_raw(interface, source, to, protocol, ports, flags=0x02):
             body = struct.pack(">HHHH", own, port, 12, 0) + b"ping"
             at = 6
         pseudo = socket.inet_pton(family(source), source) + socket.inet_pton(family(to), to)
-        pseudo += struct.pack(">HH" if ":" not in source else ">II", *((number, len(body)) if ":" not in source else (len(body), number)))
+        pseudo += struct.pack(">II", len(body), number)  # the sum is the same for IPv4's order of the two
         body = body[:at] + struct.pack(">H", checksum(pseudo + body)) + body[at + 2 :]
         sender.sendto(body, (to, 0))
         found[str(port)] = reply(listener, own)

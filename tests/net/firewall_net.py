@@ -24,12 +24,14 @@ CLIENT, ATTACKER, GATEWAY, CAMERA, HEAT, ASIDE = (
 CLIENT6, ATTACKER6, GATEWAY6, CAMERA6 = "2001:db8:1::2", "2001:db8:1::3", "2001:db8:1::1", "fd00:1::50"
 SOURCES = {4: (CLIENT, ATTACKER, GATEWAY), 6: (CLIENT6, ATTACKER6, GATEWAY6)}
 
+WAN = (CLIENT + "/24", ATTACKER + "/24", CLIENT6 + "/64", ATTACKER6 + "/64")
+LAN = (CAMERA + "/24", HEAT + "/24", CAMERA6 + "/64")
 LINKS = (
     # namespace, its addresses, its interface, the gateway's interface, the gateway's addresses, has a way back
-    ("wan", (CLIENT + "/24", ATTACKER + "/24", CLIENT6 + "/64", ATTACKER6 + "/64"), "eth0", "wan0", (GATEWAY + "/24", GATEWAY6 + "/64"), True),
-    ("lan", (CAMERA + "/24", HEAT + "/24", CAMERA6 + "/64"), "eth0", "lan0", ("192.168.1.1/24", "fd00:1::1/64"), True),
+    ("wan", WAN, "eth0", "wan0", (GATEWAY + "/24", GATEWAY6 + "/64"), True),
+    ("lan", LAN, "eth0", "lan0", ("192.168.1.1/24", "fd00:1::1/64"), True),
     ("aside", (ASIDE + "/24",), "eth0", "aside0", ("192.168.2.1/24",), False),
-)  # fmt: skip
+)
 
 
 class Refused(Exception):
@@ -121,9 +123,9 @@ class Net:
     def forward(self, on):
         self.run(f"sysctl -qw net.ipv4.ip_forward={int(on)} net.ipv6.conf.all.forwarding={int(on)}")
 
-    def driver(self, bits="64"):
+    def driver(self, bits="64", wrapper=""):
         command = [MICROPYTHON[bits], HERE / "firewall_driver.py", ROOT / "firmware", self.run_dir]
-        return Remote(["ip", "netns", "exec", self.prefix + "gateway"] + [str(word) for word in command])
+        return Remote(["ip", "netns", "exec", self.prefix + "gateway", *wrapper.split(), *[str(word) for word in command]])
 
     def clean(self):
         """No rules, no sets, no connections: as just booted."""

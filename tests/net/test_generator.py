@@ -9,8 +9,6 @@ import pytest
 
 from lab import Lab, generator, packets
 
-STEPS = [7000, 8000, 9000, 10000]
-
 
 @pytest.fixture(scope="module")
 def lab():

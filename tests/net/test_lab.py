@@ -151,14 +151,10 @@ def names(prefix):
     return [path.name for folder in (NETNS_DIR, leftovers.RUN_DIR) for path in folder.glob(prefix + "*")]
 
 
-def processes(prefix):
-    return list(leftovers.processes({path.stat().st_ino for path in NETNS_DIR.glob(prefix + "-*")}))
-
-
 def three_processes(prefix):
     """dropbear, the camera and sleep, once all have started."""
-    wait_until(lambda: len(processes(prefix)) == 3, "dropbear, pages and sleep")
-    return processes(prefix)
+    wait_until(lambda: len(leftovers.processes(prefix)) == 3, "dropbear, pages and sleep")
+    return leftovers.processes(prefix)
 
 
 def living(pids):

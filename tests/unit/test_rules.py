@@ -1,9 +1,11 @@
 """The text of the firewall rules of a policy, both kinds, without a kernel."""
 
 import unittest
+from struct import pack
 
+from common import bpf_machine
 from knocklet.core import policy as core_policy
-from knocklet.edge import iptables_rules, nft_rules, protected
+from knocklet.edge import iptables_rules, netlink, nft_netlink, nft_rules, protected
 from knocklet.edge.firewall import FirewallError
 
 CONFIG = """{
@@ -42,7 +44,7 @@ def refusal(made):
 
 
 def saved(text):
-    """What iptables-save would tell after a restore of `text` on an empty machine, near enough."""
+    """What parse_save() would make of an empty machine after a restore of `text`, near enough."""
     tables = {}
     for line in text.split("\n"):
         if line[:1] == "*":
@@ -67,7 +69,8 @@ class Safety(unittest.TestCase):
             self.assertTrue(letter in NFT_PLAIN, letter)
 
     def test_names_of_interfaces(self):
-        for name in ("", "a" * 16, "wan 0", "wan0;", 'wan"0', "wan+", "wan*", "-wan", ".", "..", "wan\n", "$(id)", "w\xe4n", "a/b"):
+        bad = ("", "a" * 16, "wan 0", "wan0;", 'wan"0', "wan+", "wan*", "-wan", ".", "..", "wan\n", "$(id)", "w\xe4n", "a/b")
+        for name in bad:
             made = policy()
             made.interfaces = [name]
             self.assertTrue(refusal(made) != "", name)
@@ -214,8 +217,10 @@ class Iptables(unittest.TestCase):
     def test_removal(self):
         present = saved("\n".join(self.lines()))
         lines = iptables_rules.removal_text(present).split("\n")
-        for line in ("-D INPUT -j KNOCKLET_IN", "-D FORWARD -j KNOCKLET_FWD", "-X KNOCKLET_IN", "-X KNOCKLET_IN_WAN", "-X KNOCKLET_DNAT"):
+        for line in ("-D INPUT -j KNOCKLET_IN", "-D FORWARD -j KNOCKLET_FWD"):
             self.assertTrue(line in lines, line)
+        for chain in ("IN", "IN_WAN", "FWD", "FWD_WAN", "NAT", "DNAT", "MASQ"):
+            self.assertTrue("-X KNOCKLET_" + chain in lines, chain)
         self.assertEqual([line for line in lines if line[:2] in ("-A", "-I")], [])
         self.assertEqual(iptables_rules.removal_text({"filter": [":INPUT ACCEPT"]}), "")
 
@@ -225,14 +230,31 @@ class Iptables(unittest.TestCase):
         made.services = [service(made, "vpn")]
         now = saved(iptables_rules.restore_text(made, 4, before))
         lines = iptables_rules.back_text(before, now).split("\n")
-        for line in iptables_rules.fingerprint(before):
+        for line in iptables_rules.ours(before):
             if line[:13] == "-A KNOCKLET_":
                 self.assertTrue(line in lines, line)
 
     def test_reading_what_is_there(self):
-        tables = iptables_rules.parse_save("# x\n*filter\n:INPUT DROP [0:0]\n:KNOCKLET_IN - [3:4]\n-A INPUT -j KNOCKLET_IN\nCOMMIT\n")
+        lines = ["# x", "*filter", ":INPUT DROP [0:0]", ":KNOCKLET_IN - [3:4]"]
+        lines += ["-A INPUT -j KNOCKLET_IN", "-A INPUT -j ACCEPT", "COMMIT"]
+        tables = iptables_rules.parse_save([line + "\n" for line in lines])
         self.assertEqual(tables, {"filter": [":INPUT DROP", ":KNOCKLET_IN -", "-A INPUT -j KNOCKLET_IN"]})
-        self.assertEqual(iptables_rules.fingerprint(tables), ["-A INPUT -j KNOCKLET_IN"])
+        self.assertEqual(iptables_rules.ours(tables), ["-A INPUT -j KNOCKLET_IN"])
+
+    def test_however_many_rules_others_have(self):
+        lines = ["*filter\n", ":INPUT ACCEPT [0:0]\n", ":BAN - [0:0]\n"] + ["-A INPUT -s 192.0.2.1 -j DROP\n"] * 1000
+        lines += ["-A INPUT -j KNOCKLET_IN\n"] + ["-A BAN -s 192.0.2.1 -j DROP\n"] * 1000
+        tables = iptables_rules.parse_save(lines)
+        self.assertEqual(tables["filter"][2:], [
+            "-A INPUT -s 192.0.2.1 -j DROP", "-A INPUT -j KNOCKLET_IN", "-A BAN -s 192.0.2.1 -j DROP",
+        ])  # fmt: skip
+        moved = [line for line in self.lines(present=tables) if line[:2] in ("-I", "-D")][:2]
+        self.assertEqual(moved, ["-D INPUT -j KNOCKLET_IN", "-I INPUT 1 -j KNOCKLET_IN"])
+
+    def test_how_many(self):
+        for family in (4, 6):
+            rules = [line for line in self.lines(family=family) if line[:2] in ("-A", "-I")]
+            self.assertEqual(iptables_rules.how_many(policy(), family), len(rules))
 
     def test_whose_rules_are_in_force(self):
         for lines, decided in (
@@ -303,10 +325,40 @@ class Nft(unittest.TestCase):
         made.services = [service(made, "ssh")]
         self.assertFalse("nat" in nft_rules.text(made))
 
+    def test_how_many(self):
+        text = nft_rules.text(policy())
+        chains = [name.split(" ")[0] for name in text.split("  chain ")[1:]]
+        rules = [rule for name in chains for rule in self.chain(name) if rule[:5] != "type "]
+        self.assertEqual(nft_rules.how_many(text), len(rules))
+
     def test_no_services(self):
         made = policy()
         made.services = []
         self.assertFalse("vmap" in nft_rules.text(made))
+
+
+class Announcements(unittest.TestCase):
+    """What the kernel says of changes of nf_tables, on machines of either byte order: which of it wakes us."""
+
+    TABLES = (b"knocklet", b"knock", b"knocklex", b"knockletX", b"filter", b"fw4")
+
+    def keeps(self, order, kind, table, port=4711):
+        head = pack(order + "IHHII", 64, 10 << 8 | kind, 0, 1, port)
+        announced = head + bytes([1, 0, 0, 0]) + pack(order + "HH", 5 + len(table), 1) + table + bytes(32)
+        program = nft_netlink.deletions("little" if order == "<" else "big")
+        bpf_machine.check(program)
+        return bpf_machine.run(program, announced) > 0
+
+    def test_which_wake(self):
+        ours = netlink.OUR_PORTS << 16 | 99
+        for order in "<>":
+            for table in self.TABLES:
+                for kind in (0, 2, 3, 5, 6, 8, 9, 11):  # tables, chains, rules, sets: made and deleted
+                    self.assertTrue(self.keeps(order, kind, table), "%d %s" % (kind, table))
+                for kind in (12, 15):  # an element is added, a new generation
+                    self.assertFalse(self.keeps(order, kind, table), "%d %s" % (kind, table))
+                self.assertFalse(self.keeps(order, 14, table, ours))
+                self.assertEqual(self.keeps(order, 14, table), table[:8] == b"knocklet", str(table))
 
 
 if __name__ == "__main__":

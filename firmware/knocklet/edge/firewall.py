@@ -27,35 +27,26 @@ class Full(FirewallError):
 
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./"
 _PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH "
-_NOT_FOUND = 127
+OUTPUT = "/firewall.out"  # in the run directory: what the last program printed
 
 
-def run(run_dir, command, text=None):
-    """Run `command` (fixed words only), with `text` as its input. Returns (exit status, output, first line of error).
+def run(run_dir, command, text=""):
+    """Run `command` (fixed words only), with `text` as its input. Returns (exit status, first line of what it said of errors).
 
-    What goes in and comes out lies in files in `run_dir`, which is root's alone.
+    What goes in and comes out lies in files in `run_dir`, which is root's alone: firewall.in, firewall.out, firewall.err.
     """
     if run_dir[:1] != "/" or any(c not in _SAFE for c in run_dir):
         raise FirewallError("run directory %s: allowed: letters, digits, and _ - . / after a first /" % run_dir)
-    paths = [run_dir + "/firewall." + name for name in ("in", "out", "err")]
+    path = run_dir + OUTPUT[:-3]
     try:
-        with open(paths[0], "w") as file:
-            file.write(text or "")
-        status = os.system(_PATH + command + " <%s >%s 2>%s" % tuple(paths))
-        return status >> 8 or status & 0x7F, _read(paths[1]), _first_line(_read(paths[2]))
+        with open(path + "in", "w") as file:
+            file.write(text)
+        status = os.system(_PATH + command + " <%sin >%sout 2>%serr" % (path, path, path))
+        with open(path + "err") as file:
+            said = [line.strip() for line in file if line.strip() and line.strip()[0] != "#"]
     except OSError as error:
         raise FirewallError("%s: cannot be run with files in %s (error %d)" % (command, run_dir, error.errno))
-
-
-def _read(path):
-    with open(path) as file:
-        return file.read()
-
-
-def _first_line(output):
-    """The line of a tool's error output that says what is wrong."""
-    lines = [line.strip() for line in output.split("\n") if line.strip() and line.strip()[0] != "#"]
-    return lines[0] if lines else "no word why"
+    return status >> 8 or status & 0x7F, said[0] if said else "no word why"
 
 
 def exists(run_dir, tool):
@@ -74,17 +65,19 @@ def check_forwarding(policy):
 
 def _setting(name):
     try:
-        return _read("/proc/sys/" + name.replace(".", "/")).strip()
+        with open("/proc/sys/" + name.replace(".", "/")) as file:
+            return file.read().strip()
     except OSError:
         return ""
 
 
-def has_ipv6():
+def families():
+    """The address families that this kernel has."""
     try:
         os.stat("/proc/net/if_inet6")
-        return True
+        return (4, 6)
     except OSError:
-        return False
+        return (4,)
 
 
 def choose(policy, run_dir):

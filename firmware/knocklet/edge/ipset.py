@@ -10,7 +10,7 @@ import time
 from struct import pack, pack_into, unpack_from
 
 from . import conntrack, ipset_names, netlink, nft_netlink, protected
-from .firewall import FirewallError, Full, Missing, check_forwarding, exists, has_ipv6
+from .firewall import FirewallError, Full, Missing, check_forwarding, exists, families
 from .ipset_names import LIST, SETNAME, SUBSYS, VERSION
 from .iptables import TOOLS, Iptables
 from .netlink import ACK, CREATE, EXCL, HEADER_BYTES, NET_BYTEORDER, REQUEST, attribute, attributes, message, nest, text, walk
@@ -22,6 +22,8 @@ _IPADDR = {4: 1, 6: 2}
 _NFPROTO = {4: 2, 6: 10}
 _REVISION = 0  # of hash:ip: the first has timeouts
 
+_NO_IP_SET = "the kernel has no ip_set: load the module ip_set (package kmod-ipt-ipset on OpenWrt)"
+_EPERM = 1
 _ENOENT = 2
 _EEXIST = 17
 _ERR_FIND_TYPE = 4098
@@ -37,12 +39,8 @@ def uninstall_all(run_dir, asking):
     """Take away what any of the iptables has of ours, and the sets. Raises FirewallError."""
     for tool in TOOLS:
         if exists(run_dir, tool + "-restore"):
-            Iptables(run_dir, tool, asking).remove(_families())
+            Iptables(run_dir, tool).remove(families())
     _destroy_others(asking, ())
-
-
-def _families():
-    return (4, 6) if has_ipv6() else (4,)
 
 
 def _ask(asking, command, attrs, flags=0, family=0):
@@ -66,12 +64,15 @@ class Backend:
 
     def __init__(self, run_dir, tool="iptables"):
         """`tool`: iptables, iptables-legacy or iptables-nft. Raises FirewallError when something is missing here."""
+        self._iptables = Iptables(run_dir, tool)
         self._netlink = netlink.Netlink()
-        self._iptables = Iptables(run_dir, tool, self._netlink)
+        self._families = families()
         self._policy = None
         self._messages = {}  # (service index, family) -> ((message, offset of the address, offset of the time), ...)
-        if _ask(self._netlink, _PROTOCOL, b""):
-            raise FirewallError("the kernel has no ip_set: load the module ip_set (package kmod-ipt-ipset on OpenWrt)")
+        error = _ask(self._netlink, _PROTOCOL, b"")
+        if error:
+            self.close()
+            raise FirewallError("ipset: the engine needs CAP_NET_ADMIN" if error == _EPERM else _NO_IP_SET)
 
     def close(self):
         """Let go of what this object holds; rules and entries stay as they are."""
@@ -83,13 +84,12 @@ class Backend:
         """Put the policy's rules and sets into force. Entries of sets that stay are not touched. Raises FirewallError."""
         protected.check(policy)
         check_forwarding(policy)
-        sets = protected.all_sets(policy)
+        sets = [(name, family) for name, family in protected.all_sets(policy) if family in self._families]
         for name, family in sets:
             self._create(name, family)
-        families = _families()
-        if self._policy is None and not self._iptables.there(families):
+        if self._policy is None and not self._iptables.there(self._families):
             conntrack.adopt(policy)
-        self._iptables.apply(policy, families)
+        self._iptables.apply(policy, self._families, self._netlink)
         self._policy = policy
         self._messages = {}
         _destroy_others(self._netlink, [name for name, _ in sets])
@@ -99,7 +99,7 @@ class Backend:
 
     def uninstall(self):
         """Take everything of ours away. Raises FirewallError."""
-        self._iptables.remove(_families())
+        self._iptables.remove(self._families)
         self._policy = None
         _destroy_others(self._netlink, ())
 
@@ -176,11 +176,11 @@ class Backend:
 
         For a service with idle only those in both sets; max_left_ms is 0 for others. Raises Missing, FirewallError.
         """
-        if self._policy is None or not self._iptables.intact():
+        if self._policy is None or not self._iptables.intact(self._netlink):
             raise Missing("the iptables rules are not as they were made")
         found = []
         for service in self._policy.services:
-            for family in service.families:
+            for family in [family for family in service.families if family in self._families]:
                 left = [self._read(name) for name in protected.set_names(service, family)]
                 for address in left[0]:
                     if address in left[-1]:

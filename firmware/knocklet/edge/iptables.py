@@ -4,13 +4,13 @@ Changes by others are noticed without running anything: the kernel counts genera
 tells the number and size of the rules of an old table (iptables-legacy). Only when these differ, the rules are read.
 """
 
+import ffi
 import socket
+from hashlib import sha256
 from struct import pack
 
-import ffi
-
 from . import iptables_rules
-from .firewall import FirewallError, exists, run
+from .firewall import OUTPUT, FirewallError, exists, run
 from .nft_netlink import generation
 
 _SUFFIX = {4: "iptables", 6: "ip6tables"}
@@ -46,8 +46,8 @@ def find(run_dir):
         for family in (4, 6):
             if tool == "iptables-legacy" and not _legacy_tables(family):
                 continue
-            status, saved, _ = run(run_dir, "%s-save" % _name(tool, family))
-            if status == 0 and iptables_rules.in_force(iptables_rules.parse_save(saved)):
+            status, _ = run(run_dir, "%s-save" % _name(tool, family))
+            if status == 0 and iptables_rules.in_force(_printed(run_dir)):
                 return tool, True
     return "iptables", False
 
@@ -64,20 +64,25 @@ def _name(tool, family):
     return _SUFFIX[family] + tool[len("iptables") :]
 
 
+def _printed(run_dir):
+    """The tables that iptables-save has just printed."""
+    with open(run_dir + OUTPUT) as file:
+        return iptables_rules.parse_save(file)
+
+
 class Iptables:
-    def __init__(self, run_dir, tool, asking):
-        """`asking`: a Netlink. Raises FirewallError when there is no such tool."""
+    def __init__(self, run_dir, tool):
+        """Raises FirewallError when there is no such tool."""
         self._run_dir = run_dir
         self._tool = tool
-        self._netlink = asking
-        self._wait = " -w"  # wait for others that change rules; iptables before 1.6.2 cannot
-        self._rules = {}  # family -> fingerprint of our rules
+        self._wait = " -w 5"  # seconds, for others that change rules; iptables before 1.6.2 cannot
+        self._rules = {}  # family -> digest of our rules
         self._seen = {}  # family -> what the kernel counted when they were read
         if not exists(run_dir, tool + "-restore"):
             raise FirewallError("%s-restore: not found: install the package iptables" % tool)
 
-    def apply(self, policy, families):
-        """Rules of both families, or of none. Raises FirewallError."""
+    def apply(self, policy, families, asking):
+        """Rules of both families, or of none. `asking`: a Netlink. Raises FirewallError."""
         before = {family: self._saved(family) for family in families}
         done = []
         try:
@@ -90,12 +95,15 @@ class Iptables:
             raise
         self._rules = {}
         for family in families:
-            self._seen[family] = self._count(family)
-            self._rules[family] = iptables_rules.fingerprint(self._saved(family))
+            self._seen[family] = _count(asking, family)
+            rules = iptables_rules.ours(self._saved(family))
+            if len(rules) != iptables_rules.how_many(policy, family):
+                raise FirewallError("%s: somebody else changes our rules" % self._tool)
+            self._rules[family] = _digest(rules)
 
     def there(self, families):
         """Are there rules of ours, whatever they say?"""
-        return any(iptables_rules.fingerprint(self._saved(family)) for family in families)
+        return any(iptables_rules.ours(self._saved(family)) for family in families)
 
     def remove(self, families):
         for family in families:
@@ -104,35 +112,40 @@ class Iptables:
                 self._restore(family, text)
         self._rules = {}
 
-    def intact(self):
-        """Are our rules as apply() made them? Raises FirewallError."""
+    def intact(self, asking):
+        """Are our rules as apply() made them? `asking`: a Netlink. Raises FirewallError."""
         for family in self._rules:
-            count = self._count(family)
+            count = _count(asking, family)
             if count != self._seen[family]:
-                if iptables_rules.fingerprint(self._saved(family)) != self._rules[family]:
+                if _digest(iptables_rules.ours(self._saved(family))) != self._rules[family]:
                     return False
                 self._seen[family] = count
         return bool(self._rules)
 
     def _saved(self, family):
         name = _name(self._tool, family) + "-save"
-        status, saved, error = run(self._run_dir, name)
+        status, error = run(self._run_dir, name)
         if status:
             raise FirewallError(_explained(name, error))
-        return iptables_rules.parse_save(saved)
+        return _printed(self._run_dir)
 
     def _restore(self, family, text):
         name = _name(self._tool, family) + "-restore"
-        status, _, error = run(self._run_dir, name + self._wait + " --noflush", text)
+        status, error = run(self._run_dir, name + self._wait + " --noflush", text)
         if status and self._wait and "option" in error:
             self._wait = ""
-            status, _, error = run(self._run_dir, name + " --noflush", text)
+            status, error = run(self._run_dir, name + " --noflush", text)
         if status:
             raise FirewallError(_explained(name, error))
 
-    def _count(self, family):
-        """What changes whenever somebody changes rules: nf_tables' generation and what the kernel says of old tables."""
-        return generation(self._netlink), _old_table(family, b"filter"), _old_table(family, b"nat")
+
+def _count(asking, family):
+    """What changes whenever somebody changes rules: nf_tables' generation and what the kernel says of old tables."""
+    return generation(asking), _old_table(family, b"filter"), _old_table(family, b"nat")
+
+
+def _digest(rules):
+    return sha256("\n".join(rules).encode()).digest()
 
 
 def _explained(name, error):

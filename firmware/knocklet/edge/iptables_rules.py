@@ -23,42 +23,56 @@ _SHOOK_HANDS = " --ctstatus ASSURED"  # else the reset of a host in whose name s
 def restore_text(policy, family, present):
     """Rules of one family (4 or 6) that replace what is there of ours. `present`: what iptables-save tells (parse_save)."""
     lines = []
-    tables = {"filter": _filter_rules(policy, family)}
-    nat = _nat_rules(policy) if family == 4 else []
-    if nat or _ours(present, "nat"):
-        tables["nat"] = nat
+    tables = _rules(policy, family)
     for table in ("filter", "nat"):  # closed first, then led on
-        if table in tables:
+        if tables.get(table) or _chains(present, table):
             lines += _table(table, tables[table], present)
     return "\n".join(lines) + "\n"
+
+
+def how_many(policy, family):
+    """How many rules of ours there are then, jumps included."""
+    return sum([len(rules) + len(_JUMPS[table]) for table, rules in _rules(policy, family).items() if rules])
+
+
+def _rules(policy, family):
+    return {"filter": _filter_rules(policy, family), "nat": _nat_rules(policy) if family == 4 else []}
 
 
 def removal_text(present):
     """Takes away all that is ours, or "" when nothing is."""
     lines = []
     for table in sorted(_JUMPS):
-        if _ours(present, table):
+        if _chains(present, table):
             lines += _table(table, [], present, False)
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def parse_save(text):
-    """What iptables-save printed: table -> list of rules ("-A CHAIN ...") and, for chains, ":CHAIN POLICY"."""
+def parse_save(lines):
+    """What matters of the lines that iptables-save prints: table -> [":CHAIN POLICY" or "-A CHAIN ..."].
+
+    Of others' rules the first of each chain, however many there are.
+    """
     tables = {}
-    lines = None
-    for line in text.split("\n"):
+    found = []
+    last = ""
+    for line in lines:
+        words = line.split(" ", 2)
         if line[:1] == "*":
-            lines = tables.setdefault(line[1:].strip(), [])
-        elif lines is not None and line[:1] == ":":
-            lines.append(" ".join(line.split(" ")[:2]))
-        elif lines is not None and line[:3] == "-A ":
-            lines.append(line.strip())
+            found = tables.setdefault(line[1:].strip(), [])
+            last = ""
+        elif line[:1] == ":":
+            found.append(" ".join(words[:2]))
+        elif words[0] == "-A":
+            if words[1] != last or "KNOCKLET_" in line:
+                found.append(line.strip())
+            last = words[1]
     return tables
 
 
-def fingerprint(present):
-    """All rules of ours that are there, as iptables-save writes them: equal as long as nobody touched them."""
-    return [line for table in sorted(_JUMPS) for line in present.get(table, []) if line[:3] == "-A " and "KNOCKLET_" in line]
+def ours(present):
+    """All rules of ours that are there, as iptables-save writes them."""
+    return [line for table in sorted(_JUMPS) for line in present.get(table, ()) if line[:3] == "-A " and "KNOCKLET_" in line]
 
 
 def in_force(present):
@@ -75,12 +89,12 @@ def back_text(before, now):
     lines = []
     for table in ("filter", "nat"):
         old = [line for line in before.get(table, []) if line[:12] == "-A KNOCKLET_"]
-        if _ours(now, table):
-            lines += _table(table, old, now, bool(_ours(before, table)))
+        if _chains(now, table):
+            lines += _table(table, old, now, bool(_chains(before, table)))
     return "\n".join(lines) + "\n"
 
 
-def _ours(present, table):
+def _chains(present, table):
     """The chains of ours in a table."""
     return [line[1:].split(" ")[0] for line in present.get(table, []) if line[:10] == ":KNOCKLET_"]
 
@@ -92,7 +106,7 @@ def _table(table, rules, present, keep=True):
         chain = rule.split(" ")[1]
         if chain not in chains:
             chains.append(chain)
-    stale = [chain for chain in _ours(present, table) if not keep or chain not in chains]
+    stale = [chain for chain in _chains(present, table) if not keep or chain not in chains]
     lines = ["*" + table]
     lines += [":%s - [0:0]" % chain for chain in (chains if keep else []) + stale]
     for built_in, chain in _JUMPS[table]:

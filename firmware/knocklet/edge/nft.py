@@ -3,6 +3,7 @@
 An element that is there is not renewed by adding it (before Linux 6.12), so a renewal deletes and adds in one transaction.
 """
 
+from hashlib import sha256
 from struct import pack_into
 
 from . import conntrack, ipset_names, nft_netlink, nft_rules, protected
@@ -31,14 +32,15 @@ class Backend:
     def __init__(self, run_dir):
         """Raises FirewallError when something is missing here."""
         self._run_dir = run_dir
-        self._netlink = Netlink()
-        self._policy = None
-        self._rules = None  # as they were when install() had made them
-        self._batches = {}  # (service index, family) -> (buffer, heads, places)
-        if nft_netlink.generation(self._netlink) is None:
-            raise FirewallError("the kernel has no nf_tables: load the module nf_tables (package kmod-nft-core on OpenWrt)")
         if not exists(run_dir, "nft"):
             raise FirewallError("nft: not found: install the package nftables")
+        self._netlink = Netlink()
+        self._policy = None
+        self._rules = None  # digest of what install() had made
+        self._batches = {}  # (service index, family) -> (buffer, heads, places)
+        if nft_netlink.generation(self._netlink) is None:
+            self.close()
+            raise FirewallError("no nf_tables: needs the module nf_tables (kmod-nft-core on OpenWrt) and CAP_NET_ADMIN")
 
     # install
 
@@ -53,10 +55,14 @@ class Backend:
         if self._policy is None and not there:
             conntrack.adopt(policy)
         old = [self._read(what) for what in (nft_netlink.chains, nft_netlink.sets)] if there else ()
-        self._feed(nft_rules.text(policy, *old))
+        text = nft_rules.text(policy, *old)
+        self._feed(text)
         self._policy = policy
         self._batches = {}
-        self._rules = self._read(nft_netlink.rules)
+        rules = self._read(nft_netlink.rules)
+        if len(rules) != nft_rules.how_many(text):
+            raise FirewallError("nft: somebody else changes table inet %s" % TABLE)
+        self._rules = _digest(rules)
         # What a configuration of the other kind left would keep closed what this one opens.
         if ipset_names.ours(self._netlink):
             from .ipset import uninstall_all
@@ -69,7 +75,7 @@ class Backend:
         self._feed(nft_rules.removal_text())
 
     def _feed(self, text):
-        status, _, error = run(self._run_dir, "nft -f -", text)
+        status, error = run(self._run_dir, "nft -f -", text)
         if status:
             raise FirewallError("nft: " + _explained(error))
 
@@ -118,7 +124,7 @@ class Backend:
     def _renew(self, names, address, left_ms, failed):
         """Delete and add; an element that ended meanwhile makes the deletion fail, and with it the whole transaction."""
         there = [True] * len(names)
-        for index, error in failed.items():
+        for error in failed.values():
             if error != _EEXIST:
                 self._fail(error)
         for _ in range(_TRIES):
@@ -161,7 +167,7 @@ class Backend:
 
         For a service with idle only those in both sets; max_left_ms is 0 for others. Raises Missing, FirewallError.
         """
-        if self._policy is None or self._read(nft_netlink.rules) != self._rules:
+        if self._policy is None or _digest(self._read(nft_netlink.rules)) != self._rules:
             raise Missing("the rules in table inet %s are not as they were made" % TABLE)
         found = []
         for service in self._policy.services:
@@ -182,11 +188,15 @@ class Backend:
             raise FirewallError("nf_tables: the kernel does not tell its sets (error %d)" % error.errno)
 
 
+def _digest(rules):
+    return sha256(b"".join(rules)).digest()
+
+
 def _explained(error):
     """What nft said, without the place in the file, and what may help."""
     words = error.split("Error: ")[-1]
     if "No such file" in words or "not supported" in words:
-        return "%s: the kernel lacks a part of nf_tables (packages kmod-nft-core, kmod-nft-fib, kmod-nft-nat on OpenWrt)" % words
+        return words + ": the kernel lacks a part of nf_tables (packages kmod-nft-core, kmod-nft-fib, kmod-nft-nat on OpenWrt)"
     if "ermitted" in words:
         return words + ": the engine needs CAP_NET_ADMIN"
     return words

@@ -8,7 +8,8 @@ Source: linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
 
 from struct import pack, unpack_from
 
-from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, REQUEST, attribute, attributes, message, nest, text, walk
+from ..core import bpf
+from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, OUR_PORTS, REQUEST, attribute, attributes, message, nest, text, walk
 
 TABLE = "knocklet"  # of family inet: ours
 INET = 1  # NFPROTO_INET
@@ -16,7 +17,7 @@ _SUBSYS = 10 << 8
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _SUBSYS_NFTABLES = 10
 _GETTABLE, _DELTABLE, _GETCHAIN, _GETRULE, _GETSET = 1, 2, 4, 7, 10
-_NEWSETELEM, _GETSETELEM, _DELSETELEM, _GETGEN = 12, 13, 14, 16
+_NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWGEN, _GETGEN = 12, 13, 14, 15, 16
 _TABLE, _NAME = 1, 2  # a table's own name, and the table that something is in; the name of a set
 _CHAIN_NAME = 3
 _RULE_CHAIN, _RULE_HANDLE = 2, 3
@@ -65,8 +66,8 @@ def _names(asking, kind, table, name):
 
 
 def rules(asking, table):
-    """(chain, handle) of each rule of a table: a rule that was made anew has another handle."""
-    return [(found[_RULE_CHAIN], found[_RULE_HANDLE]) for found in _list(asking, _GETRULE, table, (_RULE_CHAIN, _RULE_HANDLE))]
+    """Chain and handle of each rule of a table, as bytes: a rule that was made anew has another handle."""
+    return [found[_RULE_CHAIN] + found[_RULE_HANDLE] for found in _list(asking, _GETRULE, table, (_RULE_CHAIN, _RULE_HANDLE))]
 
 
 def _list(asking, kind, table, only=None):
@@ -127,3 +128,28 @@ def delete_table(asking, table):
     buffer += message(_SUBSYS | _DELTABLE, REQUEST | ACK, INET, text(_TABLE, table))
     buffer += message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES)
     return asking.ask(buffer, (0, head))
+
+
+KEEP = 64  # bytes of an announcement: more than is looked at
+
+
+def deletions(byteorder):
+    """A BPF program for a socket that hears of changes: passes those that may have taken something of ours away.
+
+    The kernel packs a transaction's messages into one datagram and a filter sees only the first of them, so all passes but
+    elements and the new generation number. Of elements, only those pass that somebody else deletes from our table.
+    Numbers of netlink headers are in the machine's byte order, the BPF machine reads network order.
+    Source: nf_tables_api.c (nft_commit_notify).
+    """
+    little = byteorder == "little"
+    kind_at = 4 if little else 5  # the low byte of nlmsghdr.type
+    port_at = 14 if little else 12  # the upper half of nlmsghdr.port: whose change it is
+    ours = (OUR_PORTS & 0xFF) << 8 | OUR_PORTS >> 8 if little else OUR_PORTS
+    elements = []
+    for at, four in ((0, b"knoc"), (4, b"klet")):  # the table's name is the first attribute
+        elements.append(bpf.instruction(bpf.LD_W, HEADER_BYTES + 4 + at))
+        elements += bpf.otherwise_drop(bpf.JEQ, int.from_bytes(four, "big"))
+    elements += [bpf.instruction(bpf.LD_H, port_at)] + bpf.drop_if(bpf.JEQ, ours)
+    keep = [bpf.instruction(bpf.RET, KEEP)]
+    kind = [bpf.instruction(bpf.LD_B, kind_at)] + bpf.drop_if(bpf.JEQ, _NEWGEN) + bpf.drop_if(bpf.JEQ, _NEWSETELEM)
+    return kind + bpf.either(bpf.JEQ, _DELSETELEM, elements + keep, keep)

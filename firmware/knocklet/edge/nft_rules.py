@@ -44,6 +44,11 @@ def text(policy, old_chains=(), old_sets=()):
     return "\n".join(lines) + "\n"
 
 
+def how_many(text):
+    """How many rules there are then: the innermost lines, but those that say what a chain is."""
+    return text.count("\n    ") - text.count("\n    type ")
+
+
 def removal_text():
     return "add table inet %s\ndelete table inet %s\n" % (TABLE, TABLE)
 

@@ -1,4 +1,4 @@
-"""What the rules protect: the names of the sets, the doors on the gateway and the devices behind it. Pure; both rule writers use it.
+"""What the rules protect: the names of the sets, the doors on the gateway, the devices behind it. Pure; for both rule writers.
 
 A service whose rules would say anything else than before gets sets of other names (a tag of its shape is in them): so old
 entries never open a new thing, and install() can keep or delete whole sets by name alone.

@@ -1,4 +1,4 @@
-"""What the control socket can ask for: status, grants, close, reload. Requests come from root only, but are checked all the same."""
+"""What the control socket can ask for: status, grants, close, reload. Only root asks, and is checked all the same."""
 
 import gc
 
