@@ -47,6 +47,13 @@ class Host:
         self.started.append(process)
         return process
 
+    def end_processes(self, keep=()):
+        """kill -9 what popen() started, and wait for the end of it."""
+        for process in [process for process in self.started if process not in keep]:
+            process.kill()
+            process.wait()
+            self.started.remove(process)
+
     @contextmanager
     def inside(self):
         """This thread is in the namespace meanwhile: sockets made here stay in it. Takes microseconds.

@@ -64,6 +64,8 @@ class Lab:
         self.camera = self.hosts["lan"]
         self.mgmt = self.hosts["mgmt"]
         self.wan = self.hosts["wan"]
+        self._lasting = []  # processes that a reset leaves alone
+        self._added = []  # (host, address with length) of add_address()
         self._probes = Probes()
         self._owner = os.getpid()
         self._old_handlers = {}
@@ -93,6 +95,7 @@ class Lab:
         self.plug_wan()
         self.wait_until_listening(self.gateway, 22)
         self.wait_until_quiet()
+        self._lasting = [process for host in self.hosts.values() for process in host.started]
 
     def _start_ssh(self):
         key = self.directory / "dropbear_key"
@@ -115,8 +118,7 @@ class Lab:
         try:
             leftovers.remove(self.prefix)
             for host in self.hosts.values():
-                for process in host.started:
-                    process.wait()
+                host.end_processes()
         finally:
             for signum, handler in self._old_handlers.items():
                 signal.signal(signum, handler)
@@ -136,7 +138,12 @@ class Lab:
         wait_until(lambda: self.tcp_open("::1", port, from_=host) == "open", f"port {port} of {host.netns}")
 
     def reset(self):
-        """Firewall, connections and outer interface of the gateway as at the start, whatever was done to them."""
+        """As at the start: the gateway's firewall, connections and outer interface, processes and addresses of all hosts."""
+        for host in self.hosts.values():
+            host.end_processes(keep=self._lasting)
+        while self._added:
+            host, address = self._added.pop()
+            host.ip(f"address delete {address} dev eth0")
         self.gateway.run(["nft", "flush", "ruleset"])
         # rules of the kernel's own nft go some time after the command has ended, and hold their sets until then
         wait_until(lambda: self.gateway.run(["ipset", "destroy"], check=False).returncode == 0, "sets without a rule")
@@ -161,7 +168,9 @@ class Lab:
     def add_address(self, host, address):
         """Another address, IPv4 or IPv6, for client or attacker: give it to probes as `source`."""
         length = 64 if ":" in address else 24
-        host.ip(f"address add {address}/{length} dev eth0" + (" nodad" if length == 64 else ""))
+        host.ip(f"address replace {address}/{length} dev eth0" + (" nodad" if length == 64 else ""))
+        if (host, f"{address}/{length}") not in self._added:
+            self._added.append((host, f"{address}/{length}"))
         wiring.neighbour(self.gateway, "wan0", host, address)
         return address
 

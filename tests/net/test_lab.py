@@ -119,6 +119,23 @@ def test_nft_zone_admits_marked_packets():
         assert lab.http(lab.camera.ip6) == PAGE
 
 
+def test_reset():
+    """What a test did to a lab is gone for the next one."""
+    with Lab(zone="reject") as lab:
+        source = lab.add_address(lab.client, "198.51.100.77")
+        lab.serve(lab.gateway, 8888)
+        lab.gateway.run(["iptables", "-I", "INPUT", "-j", "ACCEPT"])
+        lab.gateway.run(["ip", "link", "set", "wan0", "down"])
+        lab.gateway.run(["ip", "link", "set", "wan0", "name", "wan7"])
+        lab.reset()
+        assert "wan7" not in lab.gateway.interfaces()
+        assert lab.tcp_open(lab.gateway.ip4, 22) == lab.tcp_open(lab.gateway.ip6, 22) == "refused"
+        assert lab.tcp_open("::1", 8888, from_=lab.gateway) == "refused"
+        assert lab.tcp_open("::1", 22, from_=lab.gateway) == "open"
+        with pytest.raises(OSError, match="assign requested address"):
+            lab.tcp_open(lab.gateway.ip4, 22, source=source)
+
+
 def test_several_at_once():
     with Lab() as one, Lab(zone="reject") as other:
         assert one.tcp_open(one.gateway.ip4, 22) == "silent"
