@@ -7,7 +7,6 @@ import copy
 import time
 
 import pytest
-
 from net import firewall_net
 from net.firewall_net import ASIDE, ATTACKER, ATTACKER6, CAMERA, CAMERA6, CLIENT, CLIENT6, GATEWAY, GATEWAY6, HEAT, SOURCES
 
