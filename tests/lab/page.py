@@ -29,6 +29,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection of the one before may linger
         self.socket.bind(self.server_address)  # HTTPServer's own looks up the host's name: there is nobody to ask
 
 
