@@ -71,7 +71,8 @@ class Doors:
 
     def close(self, grants, reason, now_ms, cut=False):
         """End these grants now; `cut` ends their connections too. Returns how many ended."""
-        for grant in list(grants):
+        grants = list(grants)  # it may be the list that they are taken from
+        for grant in grants:
             self._end(grant, now_ms, "closed", reason)
             if cut or grant.service.cut:
                 self._cut(grant.service, grant.address)
