@@ -9,7 +9,7 @@ import json
 import time
 from collections import OrderedDict
 
-from ..core.clock import age
+from ..core.clock import MASK, age
 
 SUMMED = ("sweep", "refused", "dropped")
 _QUIET_MS = 60_000
@@ -23,14 +23,22 @@ class Events:
         self._told_ms = {}  # by kind of SUMMED: when it was last told
         self._untold = {}  # by kind of SUMMED: how often it was not
 
+    def quiet(self, now_ms, event_type):
+        """Was this kind of SUMMED told within the last minute? Counts it then, to be told with the next. Allocates nothing."""
+        if event_type not in self._told_ms or age(now_ms, self._told_ms[event_type]) >= _QUIET_MS:
+            return False
+        self._untold[event_type] = (self._untold[event_type] + 1) & MASK
+        return True
+
     def tell(self, now_ms, event_type, **fields):
+        """Tell what happened, unless it is SUMMED and was told just now."""
         if event_type in SUMMED:
-            if event_type in self._told_ms and age(now_ms, self._told_ms[event_type]) < _QUIET_MS:
-                self._untold[event_type] = self._untold.get(event_type, 0) + 1
+            if self.quiet(now_ms, event_type):
                 return
             self._told_ms[event_type] = now_ms
             if self._untold.get(event_type):
-                fields["untold"] = self._untold.pop(event_type)
+                fields["untold"] = self._untold[event_type]
+            self._untold[event_type] = 0
         event = OrderedDict((("event_type", event_type), ("ts", int(time.time()))))
         event.update(fields)
         line = json.dumps(event)

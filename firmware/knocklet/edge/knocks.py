@@ -65,7 +65,8 @@ class Knocks:
         return verdict.PARSED
 
     def _swept(self, interface, now_ms):
-        self._events.tell(now_ms, "sweep", interface=interface.name)
+        if not self._events.quiet(now_ms, "sweep"):
+            self._events.tell(now_ms, "sweep", interface=interface.name)
 
     def _complete(self, frames, now_ms):
         packet = self._packet
