@@ -86,12 +86,32 @@ sequences = st.lists(
     min_size=1,
     max_size=5,
 )
-waits = st.sampled_from((0, 1, 10, 100, 400, 999, 1_000, 5_000, 9_999, 30_000, 59_999, 60_000, DAY_MS))
+waits = st.sampled_from((0, 1, 10, 100, 100, 400, 400, 999, 1_000, 5_000, 9_999, 30_000, 59_999, 60_000, DAY_MS))
 starts = st.sampled_from((0, 1, MASK - 70_000, MASK - 1_000, MASK))
-# Mostly the next step of some sequence: random ports alone hardly ever get anywhere.
+
+# What a source does: the next step of a sequence, that one and a step too far, the first step and then a decoy, or any port at
+# all. Of random ports alone hardly any get anywhere.
 moves = st.lists(
-    st.tuples(st.integers(0, 3), st.one_of(st.integers(0, 24), st.sampled_from(STEPS + OTHERS)), waits), max_size=60
+    st.tuples(
+        st.sampled_from((0, 0, 0, 1, 2, 3)),
+        st.one_of(
+            st.tuples(st.sampled_from(("next", "next", "next", "too far", "stumble")), st.integers(0, 4)),
+            st.tuples(st.just("port"), st.sampled_from(STEPS + OTHERS)),
+        ),
+        waits,
+    ),
+    max_size=60,
 )
+
+
+def ports_of(move, what, sequences, seen):
+    """The (protocol, port) that this move sends; `seen` is the number of steps seen of the attempt that it goes on with."""
+    if move == "port":
+        return [what]
+    steps = sequences[what % len(sequences)].steps
+    if move == "stumble":
+        return [steps[0], (6, DECOYS[0])]
+    return [steps[min(seen + (move == "too far"), len(steps) - 1)]]
 
 
 @settings(max_examples=300, deadline=None)
@@ -100,24 +120,20 @@ def test_matcher_does_as_the_model(sequences, moves, start):
     knocking = Knocking(sequences, DECOYS)
     model = PlainMatcher(sequences, DECOYS)
     now = start
-    for number, what, wait in moves:
+    for number, (move, what), wait in moves:
         source = SOURCES[number]
-        if isinstance(what, int):  # of this sequence, the step that comes next for this source, or near it
-            sequence = what % len(sequences)
-            seen = model.attempts.get((source, sequence), (0, 0))[1]
-            steps = sequences[sequence].steps
-            what = steps[min(seen + (what // len(sequences) == 4), len(steps) - 1)]
-            wait = min(wait, 100)
         now += wait
         if wait == DAY_MS:
             knocking.attempts.forget_old(now & MASK)  # as the engine does every day
-        names = model.knock(source, *what, now)
-        found = knocking.knock(source, *what, now & MASK)
-        assert verdict.NAMES[found] in names.values()
-        completed = [number for number, name in names.items() if name == "complete"]
-        assert (found == verdict.COMPLETE) == bool(completed)
-        if completed:
-            assert knocking.completed() == completed
+        seen = 0 if move == "port" else model.attempts.get((source, what % len(sequences)), (0, 0))[1]
+        for protocol, port in ports_of(move, what, sequences, seen):
+            names = model.knock(source, protocol, port, now)
+            found = knocking.knock(source, protocol, port, now & MASK)
+            assert verdict.NAMES[found] in names.values()
+            completed = [number for number, name in names.items() if name == "complete"]
+            assert (found == verdict.COMPLETE) == bool(completed)
+            if completed:
+                assert knocking.completed() == completed
 
 
 def test_the_sources_share_no_group():

@@ -35,6 +35,7 @@ REFUSED = (
     ("header of 16 bytes", b"\x44" + ipv4(tcp(7000), TCP)[1:], verdict.BAD_HEADER),
     ("header longer than the packet", b"\x4f" + ipv4(udp(7000), UDP)[1:], verdict.TRUNCATED),
     ("total shorter than the header", ipv4(tcp(7000), TCP, total=19), verdict.TRUNCATED),
+    ("total shorter than the header, icmp", ipv4(tcp(7000), 1, total=19), verdict.TRUNCATED),
     ("total longer than the packet", ipv4(tcp(7000), TCP, total=41), verdict.TRUNCATED),
     ("total cuts the tcp header", ipv4(tcp(7000), TCP, total=39), verdict.TRUNCATED),
     ("total cuts the udp header", ipv4(udp(7000), UDP, total=27), verdict.TRUNCATED),

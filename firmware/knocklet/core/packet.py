@@ -118,10 +118,9 @@ class Packet:
 
 
 def _ones_sum(frame, at, end):
-    """The ones' complement sum of the 16-bit words from `at` to `end`, at most 30 of them: two folds are enough."""
+    """The ones' complement sum of the 16-bit words from `at` to `end`: of the 30 there can be, one fold tells 0xFFFF."""
     words = 0
     while at < end:
         words += frame[at] << 8 | frame[at + 1]
         at += 2
-    words = (words & 0xFFFF) + (words >> 16)
     return (words & 0xFFFF) + (words >> 16)
