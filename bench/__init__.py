@@ -1,0 +1,1 @@
+"""Measurements side by side: Knocklet, Debian's knockd and fwknopd, and knocking with nothing but kernel rules, in one lab."""

@@ -1,0 +1,14 @@
+"""The figures, a file for each kind: NAMES of what it measures, and measure() -> [Figure]. This is the order of the table."""
+
+from . import (
+    alloc_bytes,
+    engine_memory,
+    firmware_size,
+    forwarding_ratio,
+    sequence_open,
+    sequence_open_nft,
+    spoofed_flood,
+    wakeups,
+)
+
+ALL = (sequence_open, sequence_open_nft, alloc_bytes, spoofed_flood, wakeups, engine_memory, forwarding_ratio, firmware_size)

@@ -1,0 +1,45 @@
+"""Last knock packet -> first answer through the opened port: Knocklet (ipset), kernel rules, knockd and fwknopd in turn."""
+
+from ..figure import Figure, at_most
+from ..peers.fwknop import Fwknopd
+from ..peers.kernel_recipe import KernelRecipe
+from ..peers.knockd import Knockd
+from ..peers.knocklet import Knocklet
+from ..place import place
+from ..race import median, p99, race
+
+NAMES = ("sequence_open_ms_median", "sequence_open_ms_p99", "sequence_open_vs_knockd")
+_KNOCKS = 300
+_SLOW_KNOCKS = 60  # of the two that need 50 to 100 ms
+_ABOVE_KERNEL_MS = {"median": 0.15, "p99": 3.0}
+_TIMES_BELOW_KNOCKD = 100
+
+
+def measure():
+    with place("ipset") as here:
+        taken = race(
+            here,
+            _KNOCKS,
+            (Knocklet(here), _KNOCKS),
+            (KernelRecipe(here), _KNOCKS),
+            (Knockd(here), _SLOW_KNOCKS),
+            (Fwknopd(here), _SLOW_KNOCKS),
+        )
+    times = round(median(taken["knockd"]) / median(taken["Knocklet"]), 1)
+    return [
+        *beside_kernel("sequence_open_ms_", ("median", "p99"), taken),
+        Figure(NAMES[2], times, "x", f">= {_TIMES_BELOW_KNOCKD}", times >= _TIMES_BELOW_KNOCKD,
+               {"knockd": round(median(taken["knockd"]), 1)}),
+    ]  # fmt: skip
+
+
+def beside_kernel(prefix, kinds, taken):
+    """The figures of Knocklet that have kernel rules' own for their measure."""
+    made = []
+    for kind in kinds:
+        values = {name: round({"median": median, "p99": p99}[kind](values), 3) for name, values in taken.items()}
+        ours = values.pop("Knocklet")
+        figure = at_most(prefix + kind, ours, "ms", round(values["kernel rules"] + _ABOVE_KERNEL_MS[kind], 3), values)
+        figure.target += f" (kernel rules + {_ABOVE_KERNEL_MS[kind]:g})"
+        made.append(figure)
+    return made

@@ -1,0 +1,16 @@
+"""Last knock packet -> first answer with the nft backend, beside kernel rules in the same run."""
+
+from ..peers.kernel_recipe import KernelRecipe
+from ..peers.knocklet import Knocklet
+from ..place import place
+from ..race import race
+from .sequence_open import beside_kernel
+
+NAMES = ("sequence_open_nft_ms_median",)
+_KNOCKS = 300
+
+
+def measure():
+    with place("nft") as here:
+        taken = race(here, _KNOCKS, (Knocklet(here), _KNOCKS), (KernelRecipe(here), _KNOCKS))
+    return beside_kernel("sequence_open_nft_ms_", ("median",), taken)

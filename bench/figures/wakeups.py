@@ -1,0 +1,64 @@
+"""How often the engine is woken when nothing is there for it: by packets outside its filter, by an interface that is down, by nothing.
+
+Counted by the kernel (voluntary context switches). Beside it the engine's own count of its turns, told by `knockletctl
+status`, which itself takes the turns that are told as "asking alone".
+"""
+
+import time
+
+from ..figure import at_most
+from ..peers.fwknop import Fwknopd
+from ..peers.knockd import Knockd
+from ..peers.knocklet import Knocklet
+from ..place import place
+from ..process import sleeps
+from ..race import warm_up
+
+NAMES = ("filtered_flood_wakeups", "down_wakeups_per_s", "idle_wakeups_per_s")
+_FLOOD_S = 3
+_STILL_S = 5
+_SETTLE_S = 1.5  # after knocks and other changes: the engine looks at the firewall while grants end
+_OUTSIDE = "443/tcp"  # no step, and decoys lie above 1023
+
+
+def measure():
+    with place("ipset") as here:
+        candidates = [kind(here) for kind in (Knocklet, Knockd, Fwknopd)]
+        for candidate in candidates:
+            candidate.start()
+            warm_up(here, candidate)
+        idle = _idle(candidates)
+        return [_filtered(here, candidates), _down(here, candidates[:1]), idle]  # the others do not survive the last
+
+
+def _idle(candidates):
+    return _per_second(NAMES[2], *_still(candidates, _STILL_S))
+
+
+def _filtered(here, candidates):
+    with here.lab.flood(_OUTSIDE, rate=None) as flood:
+        woken, turns = _still(candidates, _FLOOD_S)
+        rate = round(flood.rate())
+    return at_most(NAMES[0], woken.pop("Knocklet"), "", 0, {**woken, **turns, "packets/s": rate})
+
+
+def _down(here, candidates):
+    here.gateway.ip("link set wan0 down")
+    return _per_second(NAMES[1], *_still(candidates, _STILL_S))
+
+
+def _per_second(name, woken, turns):
+    rates = {candidate: round(count / _STILL_S, 1) for candidate, count in woken.items()}
+    return at_most(name, rates.pop("Knocklet"), "1/s", 0, {**rates, **turns})
+
+
+def _still(candidates, seconds):
+    """(wake-ups of each by name, turns that the engine tells) of some seconds; the engine is the first candidate."""
+    engine = candidates[0]
+    time.sleep(_SETTLE_S)
+    first = engine.status()["wakeups"]
+    second = engine.status()["wakeups"]
+    before = {candidate.NAME: sleeps(candidate.pid) for candidate in candidates}
+    time.sleep(seconds)
+    woken = {candidate.NAME: sleeps(candidate.pid) - before[candidate.NAME] for candidate in candidates}
+    return woken, {"turns told": engine.status()["wakeups"] - second, "asking alone": second - first}

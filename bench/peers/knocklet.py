@@ -1,0 +1,75 @@
+"""Knocklet as a gateway runs it: build/firmware/ on MicroPython, everything at its default but the services and sequences."""
+
+import json
+import subprocess
+
+from lab.waiting import wait_until
+
+from ..paths import FIRMWARE, MICROPYTHON
+from ..sample import knock
+
+STEPS = (9100, 9300, 9200)
+_SHUT = (9300, 9400)
+
+
+class Knocklet:
+    NAME = "Knocklet"
+    DOOR = 9022
+    GAP_S = 0.005
+
+    def __init__(self, place, interpreter=MICROPYTHON[64]):
+        self._place = place
+        self._run_dir = place.directory / "knocklet"
+        self._log = place.directory / "knocklet.log"
+        self._micropython = interpreter
+        self._process = None
+        self.config = place.directory / "config.json"
+        self.first_step = STEPS[0]
+        self.pid = None
+
+    def write_config(self):
+        sequences = {
+            "front": {"steps": [f"{port}/tcp" for port in STEPS], "open": ["ssh"]},
+            "front-shut": {"steps": [f"{port}/tcp" for port in _SHUT], "close": ["ssh"]},
+        }
+        service = {"index": 1, "protocol": "tcp", "port": self.DOOR, "ttl": 30}
+        config = {"interfaces": ["wan0"], "firewall": self._place.lab.firewall}
+        self.config.write_text(json.dumps({**config, "services": {"ssh": service}, "sequences": sequences}))
+        self.config.chmod(0o600)
+
+    def start(self):
+        self._place.door(self.DOOR)
+        self.attach()
+
+    def attach(self):
+        """Start the engine and wait until it listens."""
+        self.write_config()
+        command = [self._micropython, FIRMWARE / "knocklet_engine.py", "--config", self.config, "--run-dir", self._run_dir]
+        with open(self._log, "wb") as log:
+            self._process = self._place.gateway.popen(command, stdout=log, stderr=log)
+        self.pid = self._process.pid
+        wait_until(self._is_ready, "the engine is ready")
+
+    def _is_ready(self):
+        said = self._log.read_text()
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the engine has ended: {' '.join(said.split())}")
+        return "knocklet-engine: ready" in said
+
+    def kill(self):
+        """End the engine, and only it: what it put into the kernel stays."""
+        self._process.kill()
+        self._process.wait()
+
+    def status(self):
+        """What `knockletctl status` tells."""
+        command = [self._micropython, FIRMWARE / "knockletctl.py", "--run-dir", self._run_dir, "--json", "status"]
+        return json.loads(self._place.gateway.run(command).stdout)
+
+    def packets(self, _source):
+        return [(port, None) for port in STEPS]
+
+    def end(self, source):
+        """Knock the sequence that closes."""
+        with self._place.client.inside():
+            knock(self._place.gateway.ip4, source, [(port, None) for port in _SHUT], self.GAP_S)
