@@ -82,6 +82,21 @@ class TestPortOrder(unittest.TestCase):
             opened_without += any(opens(bare, number, order) for number, order in enumerate(orders))
         self.assertGreaterEqual(opened_without, 20)
 
+    def test_every_nth_port(self):
+        """From one address: whatever n, as long as it is less than what lies between two steps."""
+        for steps in ([20000, 31000, 40000, 52000], [7000, 8200, 9400, 10600], [5003, 5010, 5031], [9000, 7700, 6600]):
+            made = load([[str(step) for step in steps]], 64)
+            for seed in range(10):
+                ports = decoys.choose(made, (), Numbers(seed).below)
+                relevant = sorted(set(ports) | set(steps), reverse=steps[0] > steps[1])
+                for n in range(1, min([abs(one - two) for one, two in zip(steps, steps[1:])])):
+                    order = [(TCP, port) for port in relevant if (port - steps[0]) % n == 0]
+                    if not set(made.sequences[0].steps) <= set(order):
+                        continue
+                    with self.subTest(steps=steps, n=n):
+                        self.assertFalse(opens(Knocking(made.sequences, ports), 1, order))
+                        self.assertTrue(opens(Knocking(made.sequences), 1, order))
+
     def test_ascending_steps_of_any_protocol(self):
         """The plainest case: without decoys it opens."""
         for steps, name in (

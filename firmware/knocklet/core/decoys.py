@@ -2,7 +2,8 @@
 
 One lies between each two consecutive steps of a sequence, one below the lowest and one above the highest step (where
 there is a port), so that a sweep in either direction, of TCP and UDP in turn or one after the other, falls over one
-before it is through; the rest is spread at random against sweeps in random order.
+before it is through; the rest is spread at random against sweeps in random order. Ten hosts that share a sweep may take
+every tenth port each: where all the steps are on the way of one, so are the decoys between them.
 """
 
 from .policy import neighbours, no_decoys
@@ -23,24 +24,52 @@ def choose(policy, busy, random_below):
     never_or_busy = never | set(busy)
     chosen = set()
 
-    def pick(low, high):
-        """One free port of low..high, a busy one only where nothing else is free; none when all are taken."""
-        start = random_below(high - low + 1) if high >= low else 0
+    def pick(after, before, stride=1):
+        """One free port between the two, a multiple of `stride` away if there is one; a busy one only where all are."""
         for avoid in (never_or_busy, never):
-            for i in range(high - low + 1):
-                port = low + (start + i) % (high - low + 1)
-                if port not in avoid and port not in chosen:
-                    chosen.add(port)
-                    return
+            for step in (stride, 1):
+                count = (before - after - 1) // step
+                start = random_below(count) if count > 0 else 0
+                for i in range(count):
+                    port = after + ((start + i) % count + 1) * step
+                    if port not in avoid and port not in chosen:
+                        chosen.add(port)
+                        return
 
     for sequence in policy.sequences:
-        for one, two in neighbours(sequence):
-            low, high = min(one[1], two[1]) + 1, max(one[1], two[1]) - 1
-            if not any(low <= port <= high for port in chosen):
-                pick(low, high)
+        stride = _stride(sequence)
+        parts = _parts(stride)
+        for number, (one, two) in enumerate(neighbours(sequence)):
+            low, high = min(one[1], two[1]), max(one[1], two[1])
+            step = stride if high - low > stride else parts[number % len(parts)]
+            if not any(low < port < high and (port - low) % step == 0 for port in chosen):
+                pick(low, high, step)
     if steps:
-        pick(max(steps) + 1, _HIGHEST)
-        pick(_LOWEST if min(steps) > _LOWEST else 1, min(steps) - 1)
+        pick(max(steps), _HIGHEST + 1)
+        pick(_LOWEST - 1 if min(steps) > _LOWEST else 0, min(steps))
     for _ in range(policy.decoys - len(chosen)):
-        pick(_LOWEST, _HIGHEST)
+        pick(_LOWEST - 1, _HIGHEST + 1)
     return sorted(chosen)
+
+
+def _stride(sequence):
+    """The greatest n for which a sweep of every nth port can meet all steps: the greatest common divisor of their distances."""
+    stride = 0
+    for one, two in neighbours(sequence):
+        rest = abs(one[1] - two[1])
+        while rest:
+            stride, rest = rest, stride % rest
+    return stride
+
+
+def _parts(stride):
+    """For steps that lie one stride apart: it divided by each of its prime factors, the largest that come by in between."""
+    parts = []
+    rest, factor = stride, 2
+    while rest > 1:
+        if rest % factor == 0:
+            parts.append(stride // factor)
+        while rest % factor == 0:
+            rest //= factor
+        factor += 1
+    return parts or [1]
