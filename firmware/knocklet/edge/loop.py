@@ -60,23 +60,33 @@ class Loop:
                 self._has_timer = True
 
     def turn(self, longest_ms=_DAY_MS):
-        """One turn: sleep until something happens, at most `longest_ms`, and handle it. Hot: allocates nothing itself."""
+        """One turn: sleep until something happens, at most `longest_ms`, and handle it. Hot: allocates nothing itself, and
+        is in small pieces so that no call's frame comes from the heap (core/packet.py)."""
         at_ms = now_ms()
         if self._rings_ready(at_ms):
-            wait_ms = 0
-        else:
-            wait_ms = longest_ms
-            if self._has_timer:
-                wait_ms = min(wait_ms, max(0, left(at_ms, self._next_ms)))
-        for sock, flags in self._poller.ipoll(wait_ms):
-            handler = self._handlers.get(sock)
-            if handler:
-                handler(flags)
+            longest_ms = 0
+        elif self._has_timer:
+            longest_ms = self._until_timer(at_ms, longest_ms)
+        for event in self._poller.ipoll(longest_ms):
+            self._handle(event)
         self.turns = (self.turns + 1) & MASK
         if self._has_timer:
-            at_ms = now_ms()
-            if left(at_ms, self._next_ms) <= 0:
-                self._run_timers(at_ms)
+            self._timers_due(now_ms())
+
+    def _until_timer(self, at_ms, longest_ms):
+        wait_ms = left(at_ms, self._next_ms)
+        if wait_ms < 0:
+            return 0
+        return wait_ms if wait_ms < longest_ms else longest_ms
+
+    def _handle(self, event):
+        handler = self._handlers.get(event[0])
+        if handler:
+            handler(event[1])
+
+    def _timers_due(self, at_ms):
+        if left(at_ms, self._next_ms) <= 0:
+            self._run_timers(at_ms)
 
     def _run_timers(self, now_ms):
         for handle in self._timers:
