@@ -9,13 +9,13 @@ _IPSET_ENTRY = re.compile(r"add (\S+) (\S+) timeout (\d+)")
 
 
 def entries(lab):
-    """{(service index, address as text): seconds left} of what the kernel lets in; of a service with idle, of its max."""
+    """{(service index, address as text): seconds left} of whom the kernel lets in, if there is no traffic."""
     found = {}
     for name, address, left_s in (*_nft(lab.gateway), *_ipset(lab.gateway)):
         index, kind = _SET.fullmatch(name).groups()
-        if kind != "idle":
-            found[int(index), address] = left_s
-    return found
+        found.setdefault((int(index), address), {})[kind] = left_s
+    # A service with idle has two sets, and lets in who is in both.
+    return {key: min(left.values()) for key, left in found.items() if None in left or len(left) == 2}
 
 
 def _nft(gateway):
