@@ -13,14 +13,14 @@ import sys
 here = sys.argv[0].rpartition("/")[0] or "."
 sys.path[0:1] = [here + "/../../firmware", here + "/.."]
 
-from common.packets import TCP, UDP, checksum, ipv4, ipv6, tcp, u16, udp  # noqa: E402  (only after the path is set)
+from common.packets import SOURCE4, TCP, UDP, checksum, ipv4, ipv6, tcp, u16, udp  # noqa: E402  (only after the path is set)
 from common.plain_packet import read  # noqa: E402
 from knocklet.core import verdict  # noqa: E402
 from knocklet.core.packet import Packet  # noqa: E402
 
 REFUSALS = (verdict.TRUNCATED, verdict.NOT_IP, verdict.BAD_HEADER, verdict.BAD_CHECKSUM, verdict.FRAGMENT,
             verdict.NOT_A_KNOCK, verdict.BAD_SOURCE)  # fmt: skip
-GOOD = (
+BASES = (
     ipv4(tcp(7000), TCP),
     ipv4(tcp(7000, options=bytes(range(20))), TCP),
     ipv4(tcp(65535), TCP, options=bytes(range(40))),
@@ -31,6 +31,8 @@ GOOD = (
     ipv6(udp(9100), UDP),
     ipv6(udp(9100, bytes(88)), UDP),
     ipv6(b"\6\0\0\0\0\0\0\1" + tcp(7000), 44),
+    ipv6(tcp(7000), TCP, source=bytes(9) + b"\1" + bytes(6)),
+    ipv6(udp(7000), UDP, source=bytes(10) + b"\xff\xff" + SOURCE4),
 )
 # Where a change matters most: lengths, protocol, fragment, source, data offset, flags.
 TELLING = (0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 12, 20, 24, 25, 32, 33, 44, 45, 52, 53)
@@ -56,7 +58,7 @@ class Inputs:
             if len(data) and bits(2):
                 data[0] = (0x45, 0x46, 0x4F, 0x60)[bits(2)]
         else:
-            data = bytearray(GOOD[bits(8) % len(GOOD)])
+            data = bytearray(BASES[bits(8) % len(BASES)])
             self._change(data)
         self.length = len(data)
         if kind == 1:

@@ -27,6 +27,7 @@ moves = st.lists(
         st.sampled_from(CLIENTS),
         st.sampled_from((0, 1, 500, 999, 1_000, 15_000, 60_000, 86_400_000)),
     ),
+    min_size=10,
     max_size=40,
 )
 

@@ -41,8 +41,6 @@ class PlainMatcher:
             return {None: self._decoy(source, now)}
         if not any((protocol, port) in sequence.steps for sequence in self.sequences):
             return {None: "other_port"}
-        if self.ends.get(source, (0, 0))[0] >= 3:
-            return {None: "resting"}
         return {
             number: self._step(source, number, sequence.steps.index((protocol, port)), now)
             for number, sequence in enumerate(self.sequences)
@@ -67,6 +65,8 @@ class PlainMatcher:
             return "step_repeated"
         if step > seen:
             return "step_out_of_turn" if self.attempts.pop(key, None) else "step_alone"
+        if step == 0 and self.ends.get(source, (0, 0))[0] >= 3:
+            return "resting"
         if step == last:
             self.attempts.pop(key, None)
             return "complete"
@@ -100,6 +100,7 @@ moves = st.lists(
         ),
         waits,
     ),
+    min_size=20,
     max_size=60,
 )
 
