@@ -45,7 +45,10 @@ waits = st.tuples(st.just("wait"), st.just(SOURCES[0]), st.just(0), st.sampled_f
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.one_of(places, places, places, others, others, waits), min_size=20, max_size=80), st.sampled_from((0, MASK - 90_000)))
+@given(
+    st.lists(st.one_of(places, places, places, others, others, waits), min_size=20, max_size=80),
+    st.sampled_from((0, MASK - 90_000)),
+)
 def test_group_does_as_the_model(moves, start):
     for entry in range(ENTRIES):
         TABLE.free(entry)
