@@ -13,9 +13,10 @@ import json
 import sys
 
 sys.path[:] = [sys.argv[1]]
+from micropython import mem_total  # noqa: E402
+
 from knocklet.edge import run_dir  # noqa: E402  (only after the path is set)
 from knocklet.engine import Engine  # noqa: E402
-from micropython import mem_total  # noqa: E402
 
 _BEFORE = 2000
 _LONGEST_MS = 10_000

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class Figure:
-    """`value` is never adjusted; `ok` says whether it reaches `target`, a text. `peers`: other values of the same run, by name."""
+    """`value` is never adjusted; `ok`: it reaches `target`, a text. `peers`: other values of the same run, by name."""
 
     name: str
     value: float

@@ -8,8 +8,8 @@ _WIDTH = 150  # where the output is not a terminal
 
 def show(figures):
     table = Table(box=None, pad_edge=False)
-    for title, justify in (("figure", "left"), ("measured", "right"), ("to reach", "left"), ("", "left"), ("in the same run", "left")):
-        table.add_column(title, justify=justify)
+    for title in ("figure", "measured", "to reach", "", "in the same run"):
+        table.add_column(title, justify="right" if title == "measured" else "left")
     for figure in figures:
         peers = ", ".join(f"{name} {value:g}" for name, value in figure.peers.items())
         verdict = "[green]ok[/]" if figure.ok else "[red]missed[/]"

@@ -1,4 +1,4 @@
-"""Honest knocks while strangers send first steps from ever new addresses, 20,000 a second counted at the gateway's interface."""
+"""Honest knocks while strangers send first steps from ever new addresses, 20,000 a second as counted at the gateway."""
 
 import heapq
 import time

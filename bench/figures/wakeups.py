@@ -1,4 +1,4 @@
-"""How often the engine is woken when nothing is there for it: by packets outside its filter, by an interface that is down, by nothing.
+"""How often the engine is woken for nothing: by packets outside its filter, by an interface that is down, by itself.
 
 Counted by the kernel (voluntary context switches). Beside it the engine's own count of its turns, told by `knockletctl
 status`, which itself takes the turns that are told as "asking alone".

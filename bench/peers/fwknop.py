@@ -40,9 +40,9 @@ class Fwknopd:
         """One SPA packet: fwknop's client makes it and, told to test, keeps it instead of sending it."""
         path = self._directory / "packet"
         path.unlink(missing_ok=True)
-        rc = self._directory / "fwknoprc"
+        rc = self._directory / "fwknoprc"  # it would make one in root's home
         command = ["fwknop", "--test", "--access", f"tcp/{self.DOOR}", "--allow-ip", source]
-        command += ["--destination", self._place.gateway.ip4, "--rc-file", str(rc), "--no-save-args", "--save-packet", str(path)]
+        command += ["--destination", self._place.gateway.ip4, "--save-packet", path, "--rc-file", rc, "--no-save-args"]
         command += ["--key-base64-rijndael", self._keys["key"], "--key-base64-hmac", self._keys["hmac_key"], "--use-hmac"]
         subprocess.run(command, check=True, capture_output=True)
         return [(_PORT, path.read_bytes().strip())]

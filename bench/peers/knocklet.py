@@ -1,7 +1,6 @@
 """Knocklet as a gateway runs it: build/firmware/ on MicroPython, everything at its default but the services and sequences."""
 
 import json
-import subprocess
 
 from lab.waiting import wait_until
 
