@@ -57,10 +57,11 @@ class Attempts:
     def find(self, sequence, now_ms):
         """The live entry of this source for `sequence` (or GUARD), or -1."""
         kind = (sequence if sequence == GUARD else sequence + 1) | self._family
+        kinds = self._kind
         entry = self._group
         last = entry + _WAYS
         while entry < last:
-            if self._kind[entry] == kind and self._same(entry) and self.alive(entry, now_ms):
+            if kinds[entry] == kind and self._same(entry) and self.alive(entry, now_ms):
                 return entry
             entry += 1
         return -1

@@ -58,8 +58,6 @@ class Matcher:
         return guard >= 0 and self.attempts.step[guard] >= _ENDS
 
     def _steps(self, places, now_ms):
-        if self._rests(now_ms):
-            return verdict.RESTING
         best = 0
         i = 0
         while i < len(places):
@@ -74,6 +72,8 @@ class Matcher:
         if entry < 0:
             if step:
                 return verdict.STEP_ALONE
+            if self._rests(now_ms):  # asked here only: who rests has no attempt
+                return verdict.RESTING
             if self._lengths[sequence] == 1:
                 self.completed |= 1 << sequence
                 return verdict.COMPLETE

@@ -18,7 +18,7 @@ OTHER_PORT = 8  # neither a step nor a decoy
 STEP_ALONE = 9  # a later step without an attempt
 STEP_REPEATED = 10  # a step seen before in this attempt: retransmitted or doubled
 DECOY = 11  # a decoy without an attempt
-RESTING = 12  # this source swept: its sequences rest
+RESTING = 12  # a first step of a source that swept: its sequences rest
 TABLE_FULL = 13  # no room for a new attempt in its group
 
 # Ended or went on.
