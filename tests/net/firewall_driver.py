@@ -9,10 +9,10 @@ import time
 
 sys.path[:] = [sys.argv[1]]
 
-from knocklet.core import policy as core_policy
-from knocklet.edge import conntrack, firewall, netlink
-from knocklet.edge.nft_watch import Watch
-from knocklet.wire.addresses import format_address, parse_ipv4, parse_ipv6
+from knocklet.core import policy as core_policy  # noqa: E402
+from knocklet.edge import conntrack, firewall, netlink  # noqa: E402
+from knocklet.edge.nft_watch import Watch  # noqa: E402
+from knocklet.wire.addresses import format_address, parse_ipv4, parse_ipv6  # noqa: E402
 
 RUN_DIR = sys.argv[2]
 

@@ -114,6 +114,12 @@ class Net:
         self.hosts["aside"].listen(protocol="tcp", address="0.0.0.0", port=80)
         self.hosts["wan"].listen(protocol="tcp", address="0.0.0.0", port=9)
         self.hosts["wan"].listen(protocol="udp", address="0.0.0.0", port=9)
+        for client, _, gateway in SOURCES.values():  # links and IPv6 addresses take a moment to work
+            for _ in range(40):
+                if self.hosts["wan"].probe(protocol="tcp", source=client, to=gateway, port=222) == "open":
+                    break
+            else:
+                raise TimeoutError(f"no way from {client} to {gateway}")
 
     def _set(self, namespace, interface, addresses):
         for address in addresses:
