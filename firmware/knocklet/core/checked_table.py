@@ -1,7 +1,7 @@
 """One JSON object of a configuration: its values are taken out one by one, each checked, and none may be left over."""
 
 from ..wire.names import is_name
-from .errors import ConfigError
+from .errors import ConfigError, printable
 
 REQUIRED = "_"  # stands for "no default"
 
@@ -66,17 +66,12 @@ class Table:
         for key in sorted(self.values):
             if key not in self._known:
                 raise ConfigError("%s%s: unknown key; allowed: %s"
-                                  % (self.prefix, _plain(key), ", ".join(sorted(self._known))))  # fmt: skip
+                                  % (self.prefix, printable(key), ", ".join(sorted(self._known))))  # fmt: skip
 
 
 def _shown(value):
     if value is True or value is False or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, str):
-        return "'%s'" % _plain(value)
-    return _plain(str(value))
-
-
-def _plain(text):
-    """A piece of the input for an error line: short, printable."""
-    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:60]])
+        return "'%s'" % printable(value)
+    return printable(str(value))

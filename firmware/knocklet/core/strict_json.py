@@ -5,7 +5,7 @@ mistake must be refused instead. Limits as wire.md section 4: depth 8, no number
 Numbers are integers: nothing in a policy is a fraction.
 """
 
-from .errors import ConfigError
+from .errors import ConfigError, printable
 
 _DEPTH = 8
 _DIGITS = 10
@@ -133,10 +133,7 @@ class _Reader:
 
 
 def _shown(text):
-    """A piece of the input for an error line: short, printable."""
-    if not text:
-        return "the end"
-    return "'%s'" % "".join([c if 32 <= ord(c) < 127 and c != "'" else "?" for c in text[:40]])
+    return "'%s'" % printable(text) if text else "the end"
 
 
 def loads(data):
