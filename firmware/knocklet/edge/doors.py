@@ -229,7 +229,9 @@ class Doors:
         self._loop.sooner(self._looks, now_ms, self._look_wait_ms())
 
     def _look_wait_ms(self):
-        """Looking costs nothing while nobody is in; an nft change is announced, the rest must be looked for."""
+        """What the kernel announces costs nothing while nobody is in; the rest must be looked for."""
+        if not self.firewall.rules_announced():
+            return _CHECK_MS
         for grant in self.grants.live:
             if grant.service.idle_s or grant.service.one_shot or not self.firewall.ANNOUNCED:
                 return _CHECK_MS

@@ -171,6 +171,10 @@ class Backend:
 
     # What is there
 
+    def rules_announced(self):
+        """Does the kernel tell (nft_watch.py) when somebody changes the rules? Else they have to be looked at."""
+        return self._iptables.announced()
+
     def entries(self):
         """[(service index, family, address, left_ms, max_left_ms)] as the kernel has them; whole seconds, rounded down.
 

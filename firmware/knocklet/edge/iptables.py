@@ -122,6 +122,10 @@ class Iptables:
                 self._seen[family] = count
         return bool(self._rules)
 
+    def announced(self):
+        """Does the kernel tell of changes to these rules? Not where there are old tables, of iptables-legacy."""
+        return not any(old for count in self._seen.values() for old in count[1:])
+
     def _saved(self, family):
         name = _name(self._tool, family) + "-save"
         status, error = run(self._run_dir, name)

@@ -162,6 +162,9 @@ class Backend:
 
     # What is there
 
+    def rules_announced(self):
+        return True
+
     def entries(self):
         """[(service index, family, address, left_ms, max_left_ms)] as the kernel has them.
 
