@@ -2,6 +2,7 @@
 
     INPUT       -> KNOCKLET_IN  -> (from our interfaces) KNOCKLET_IN_WAN    the doors on the gateway
     FORWARD     -> KNOCKLET_FWD -> (from our interfaces) KNOCKLET_FWD_WAN   the devices behind it; replies of theirs
+    OUTPUT      -> KNOCKLET_OUT -> (to our interfaces) KNOCKLET_OUT_WAN     a zone that drops tells strangers nothing
     PREROUTING  -> KNOCKLET_NAT -> (to the gateway's own addresses) KNOCKLET_DNAT
     POSTROUTING -> KNOCKLET_MASQ
 
@@ -13,7 +14,7 @@ from . import protected
 
 _MARK = "0x%x/0x%x" % (protected.GRANTED, protected.GRANTED)
 _JUMPS = {
-    "filter": (("INPUT", "KNOCKLET_IN"), ("FORWARD", "KNOCKLET_FWD")),
+    "filter": (("INPUT", "KNOCKLET_IN"), ("FORWARD", "KNOCKLET_FWD"), ("OUTPUT", "KNOCKLET_OUT")),
     "nat": (("PREROUTING", "KNOCKLET_NAT"), ("POSTROUTING", "KNOCKLET_MASQ")),
 }
 _ORIGINAL = " -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL"
@@ -84,16 +85,6 @@ def in_force(present):
     return False
 
 
-def back_text(before, now):
-    """Puts our chains back to what they were `before`: for when only one family took the new ones."""
-    lines = []
-    for table in ("filter", "nat"):
-        old = [line for line in before.get(table, []) if line[:12] == "-A KNOCKLET_"]
-        if _chains(now, table):
-            lines += _table(table, old, now, bool(_chains(before, table)))
-    return "\n".join(lines) + "\n"
-
-
 def _chains(present, table):
     """The chains of ours in a table."""
     return [line[1:].split(" ")[0] for line in present.get(table, []) if line[:10] == ":KNOCKLET_"]
@@ -134,7 +125,15 @@ def _filter_rules(policy, family):
         lines += _door(policy, family, "-A KNOCKLET_FWD_WAN -d %s -p %s --dport %d" % (address, name, port), services, True)
     if protected.devices(policy, family):
         lines += ["-A KNOCKLET_FWD -i %s -j KNOCKLET_FWD_WAN" % name for name in policy.interfaces]
-    return lines
+    return lines + (_unasked(policy, family) if policy.zone == "drop" else [])
+
+
+def _unasked(policy, family):
+    """The kernel answers some packets before any chain could drop them (protected.UNASKED); those answers stay here."""
+    match = "-A KNOCKLET_OUT_WAN -p %s " % ("icmp -m icmp --icmp-type" if family == 4 else "ipv6-icmp -m icmp6 --icmpv6-type")
+    lines = ["-A KNOCKLET_OUT -o %s -j KNOCKLET_OUT_WAN" % name for name in policy.interfaces]
+    lines.append("-A KNOCKLET_OUT_WAN -m conntrack --ctstatus CONFIRMED -j RETURN")
+    return lines + [match + "%d -j DROP" % kind for kind in protected.UNASKED[family]]
 
 
 def _door(policy, family, match, services, opens):

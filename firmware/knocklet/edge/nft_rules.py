@@ -4,6 +4,7 @@
     nat_prerouting            leads them on to a device
     input, forward            lets granted ones pass *us* and closes for all others
     nat_postrouting           masquerade
+    output                    a zone that drops tells strangers nothing
 
 A packet goes through another table's chains too: an accept here does not undo a drop there, a drop here is final.
 Packets of the reply direction never get in by being "established", see iptables_rules.py.
@@ -49,10 +50,6 @@ def how_many(text):
     return text.count("\n    ") - text.count("\n    type ")
 
 
-def removal_text():
-    return "add table inet %s\ndelete table inet %s\n" % (TABLE, TABLE)
-
-
 def _chains(policy):
     """Chain name -> its rules."""
     chains = {}
@@ -76,12 +73,27 @@ def _chains(policy):
         _forward(policy, family, chains)
     if nat:
         _nat(policy, chains)
+    if policy.zone == "drop":
+        chains["output"] = ["type filter hook output priority -10; policy accept;"] + _unasked(policy)
     return chains
 
 
+def _unasked(policy):
+    """The kernel answers some packets before any chain could drop them (protected.UNASKED); those answers stay here."""
+    lines = ["ct status confirmed accept"]
+    for family, name in ((4, "icmp"), (6, "icmpv6")):
+        types = ", ".join([str(kind) for kind in protected.UNASKED[family]])
+        lines.append("oifname %s %s type { %s } drop" % (_interfaces(policy), name, types))
+    return lines
+
+
 def _from_ours(policy):
+    return "iifname %s " % _interfaces(policy)
+
+
+def _interfaces(policy):
     names = ['"%s"' % name for name in policy.interfaces]
-    return "iifname %s " % (names[0] if len(names) == 1 else "{ %s }" % ", ".join(names))
+    return names[0] if len(names) == 1 else "{ %s }" % ", ".join(names)
 
 
 def _forward(policy, family, chains):

@@ -7,44 +7,26 @@ entries never open a new thing, and install() can keep or delete whole sets by n
 from hashlib import sha256
 
 from ..wire.addresses import format_address
-from .firewall import FirewallError
+from .firewall import SAFE, FirewallError
 
 TCP = 6
 UDP = 17
 GRANTED = 0x4B000000  # these bits of the packet mark (nft) say "granted"; of the connection mark: a one-shot's connection
 OTHERS = 0xB4FFFFFF  # all the other bits: somebody else's
+# ICMP types that the kernel sends about a packet before it gets to any chain that could drop it, to IPv4 options, to the
+# last hop, to detours, to hop-by-hop options: unreachable, redirect or too big, time exceeded, parameter problem, redirect.
+UNASKED = {4: (3, 5, 11, 12), 6: (1, 2, 3, 4, 137)}
 SET_LIMIT = 1024  # entries of one set; the engine holds 256 grants at most
 DEFAULT_S = 30  # for an entry that somebody adds by hand without a time: none may be for ever
-_DAY_S = 86_400
 _INTERFACE_BYTES = 15
-_INTERFACE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 
 def check(policy):
-    """Everything that goes into the text of a rule is a number in its range or a safe name, whoever made the policy."""
-    if policy.zone not in ("drop", "reject", "accept"):
-        raise FirewallError("zone: allowed: drop, reject, accept")
+    """Raises FirewallError for what must not get into the text of a rule. Numbers and addresses cannot be anything else
+    there: they are written by %d and from bytes."""
     for name in policy.interfaces:
-        if not 0 < len(name) <= _INTERFACE_BYTES or name[0] in "-." or any(c not in _INTERFACE for c in name):
+        if not 0 < len(name) <= _INTERFACE_BYTES or name[0] in "-." or any(c not in SAFE for c in name):
             raise FirewallError("interfaces: a name that cannot stand in a rule")
-    for service in policy.services:
-        for key, low, high in (
-            ("index", 1, 255),
-            ("port", 1, 65535),
-            ("ttl_s", 0, _DAY_S),
-            ("idle_s", 0, _DAY_S),
-            ("max_s", 0, _DAY_S),
-            ("to_port", 0 if service.to is None else 1, 65535),
-            ("to6_port", 0 if service.to6 is None else 1, 65535),
-        ):
-            value = getattr(service, key)
-            if type(value) is not int or not low <= value <= high:
-                raise FirewallError("service %d: %s cannot stand in a rule" % (policy.services.index(service), key))
-        if service.protocol not in (TCP, UDP):
-            raise FirewallError("service %d: protocol 6 or 17" % service.index)
-        for address, length in ((service.to, 4), (service.to6, 16)):
-            if address is not None and (type(address) is not bytes or len(address) != length):
-                raise FirewallError("service %d: an address of the wrong length" % service.index)
     for family in (4, 6):
         for _, _, _, services in devices(policy, family):
             if any(service.cut != services[0].cut for service in services):
