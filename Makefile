@@ -11,7 +11,7 @@ $(error needs root: sudo make $(MAKECMDGOALS))
 endif
 endif
 
-.PHONY: help setup setup-demo build demo test test-long lint bench clean
+.PHONY: help setup setup-demo build demo test test-long lint bench readme clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,11 @@ lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of 
 
 bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
 	@PYTHONPATH=tests $(PY) -m bench $(ONLY)
+
+readme: build ## put the demo's output, the last figures of make bench and the drawing into README
+	@$(PY) scripts/draw_flow.py
+	@PYTHONPATH=tests $(PY) scripts/update_readme.py demo
+	@$(PY) scripts/update_readme.py figures
 
 clean: ## remove what was made: build/ and .venv
 	@rm -rf build .venv

@@ -1,4 +1,4 @@
-"""Draws docs/flow.svg: what happens to a packet, from the wire to the open port. Run by `make pictures`."""
+"""Draws docs/flow.svg: what happens to a packet, from the wire to the open port. `make readme` runs it."""
 
 from pathlib import Path
 
