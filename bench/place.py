@@ -26,8 +26,13 @@ class Place:
         self._addresses = itertools.count(int(_POOL.network_address) + 1)
         self._doors = []
 
+    def plug_in(self):
+        """Give wan0 its addresses and routes, as at the start."""
+        self.lab.set_up_wan()
+        self.route_pool()
+
     def route_pool(self):
-        """The gateway's route to the client's many addresses; goes with wan0's others."""
+        """The gateway's route to the client's many addresses; goes when wan0 goes down."""
         self.gateway.ip(f"route replace {_POOL} via {self.client.ip4}")
 
     def source(self):

@@ -14,7 +14,8 @@ _SOURCE_PORTS = itertools.cycle(range(20000, 60000))
 _SYN, _SYN_ACK = 0x02, 0x12
 _WINDOW = 64240
 _HEADER_WORDS = 5
-_BATCH_NS = 30_000  # for an answer to one SYN, before the next
+_PERIOD_NS = 30_000  # for an answer to one SYN, before the next
+_CLOSED_NS = 2_000_000  # a door that is open answers within 0.1 ms
 
 
 class Probe:
@@ -35,7 +36,7 @@ class Probe:
     def __exit__(self, *_):
         self._raw.close()
 
-    def answered(self, wait_ns=_BATCH_NS):
+    def answered(self, wait_ns=_PERIOD_NS):
         """Send one SYN; is it (or one before it) accepted within wait_ns? Whoever else is ready may run meanwhile."""
         port = next(_SOURCE_PORTS)
         total = self._sum + port
@@ -48,6 +49,10 @@ class Probe:
                 return False
             os.sched_yield()
         return True
+
+    def is_open(self):
+        """One SYN, and time enough for the answer."""
+        return self.answered(_CLOSED_NS)
 
     def _syn_ack(self):
         try:

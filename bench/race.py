@@ -1,41 +1,57 @@
 """Candidates in turn, in one run: what disturbs the machine disturbs them all.
 
-Client and gateway are two machines: the client gets a core of its own, the gateway's processes the others. Without that the
-client's probes and the daemon that they wait for stand in line for one core.
+Each has a lab of its own, so that none hears the others' packets or trips over their rules. Client and gateway are two
+machines: the client gets a core of its own, the gateway's processes the others. Without that the client's probes and the
+daemon that they wait for stand in line for one core.
 """
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from .place import place
 from .sample import sample_ms
 
 
-def race(place, rounds, *candidates):
-    """Start all of `candidates`, pairs of (candidate, samples), and take a sample of each in turn, `rounds` times.
+@contextmanager
+def candidates(firewall, *kinds):
+    """One of each kind (classes of peers/), up and warm, each in a place of its own."""
+    with ExitStack() as places:
+        made = []
+        for kind in kinds:
+            made.append(kind(places.enter_context(place(firewall))))
+            made[-1].start()
+            _warm_up(made[-1])
+        yield made
 
-    A candidate with fewer samples takes part in every so-maniest round; another one begins each time.
+
+def _warm_up(candidate, tries=5):
+    """A few knocks that do not count, until two in a row have opened: it is up, and nothing happens for the first time."""
+    opened = 0
+    for _ in range(tries):
+        opened = opened + 1 if sample_ms(candidate) < 1000 else 0
+        if opened == 2:
+            return
+    raise RuntimeError(f"{candidate.NAME}: its knocks do not open")
+
+
+def race(rounds, samples):
+    """Take a sample of each candidate in turn. `samples`: candidate -> how many in all the rounds; the first one varies.
+
     Returns candidate's NAME -> its milliseconds, sorted.
     """
-    for candidate, _ in candidates:
-        candidate.start()
-        warm_up(place, candidate)
-    with apart([candidate.pid for candidate, _ in candidates if candidate.pid]):
-        return _in_turn(place, rounds, candidates)
-
-
-def _in_turn(place, rounds, candidates):
-    taken = {candidate.NAME: [] for candidate, _ in candidates}
-    for number in range(rounds):
-        here = [candidate for candidate, samples in candidates if number % (rounds // samples) == 0]
-        first = number % len(here)
-        for candidate in here[first:] + here[:first]:
-            taken[candidate.NAME].append(sample_ms(place, candidate))
+    taken = {candidate.NAME: [] for candidate in samples}
+    with _apart([candidate.pid for candidate in samples if candidate.pid]):
+        for number in range(rounds):
+            here = [candidate for candidate, count in samples.items() if number % (rounds // count) == 0]
+            first = number % len(here)
+            for candidate in here[first:] + here[:first]:
+                taken[candidate.NAME].append(sample_ms(candidate))
     return {name: sorted(values) for name, values in taken.items()}
 
 
 @contextmanager
-def apart(pids):
-    """This process has the first core for itself, the gateway's processes (and what they start) have the rest."""
+def _apart(pids):
+    """This process has the first core for itself, these (and what they start) have the rest."""
     cores = os.sched_getaffinity(0)
     client = {min(cores)}
     for pid in pids:
@@ -47,17 +63,8 @@ def apart(pids):
         os.sched_setaffinity(0, cores)
 
 
-def warm_up(place, candidate, tries=5):
-    """A few knocks that do not count, until two in a row have opened: it is up, and nothing happens for the first time."""
-    opened = 0
-    for _ in range(tries):
-        opened = opened + 1 if sample_ms(place, candidate) < 1000 else 0
-        if opened == 2:
-            return
-    raise RuntimeError(f"{candidate.NAME}: its knocks do not open")
-
-
 def median(values):
+    """Of sorted values."""
     return values[len(values) // 2]
 
 

@@ -5,8 +5,7 @@ from ..peers.fwknop import Fwknopd
 from ..peers.kernel_recipe import KernelRecipe
 from ..peers.knockd import Knockd
 from ..peers.knocklet import Knocklet
-from ..place import place
-from ..race import median, p99, race
+from ..race import candidates, median, p99, race
 
 NAMES = ("sequence_open_ms_median", "sequence_open_ms_p99", "sequence_open_vs_knockd")
 _KNOCKS = 300
@@ -16,15 +15,8 @@ _TIMES_BELOW_KNOCKD = 100
 
 
 def measure():
-    with place("ipset") as here:
-        taken = race(
-            here,
-            _KNOCKS,
-            (Knocklet(here), _KNOCKS),
-            (KernelRecipe(here), _KNOCKS),
-            (Knockd(here), _SLOW_KNOCKS),
-            (Fwknopd(here), _SLOW_KNOCKS),
-        )
+    with candidates("ipset", Knocklet, KernelRecipe, Knockd, Fwknopd) as made:
+        taken = race(_KNOCKS, dict(zip(made, (_KNOCKS, _KNOCKS, _SLOW_KNOCKS, _SLOW_KNOCKS))))
     times = round(median(taken["knockd"]) / median(taken["Knocklet"]), 1)
     return [
         *beside_kernel("sequence_open_ms_", ("median", "p99"), taken),

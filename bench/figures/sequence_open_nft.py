@@ -2,8 +2,7 @@
 
 from ..peers.kernel_recipe import KernelRecipe
 from ..peers.knocklet import Knocklet
-from ..place import place
-from ..race import race
+from ..race import candidates, race
 from .sequence_open import beside_kernel
 
 NAMES = ("sequence_open_nft_ms_median",)
@@ -11,6 +10,6 @@ _KNOCKS = 300
 
 
 def measure():
-    with place("nft") as here:
-        taken = race(here, _KNOCKS, (Knocklet(here), _KNOCKS), (KernelRecipe(here), _KNOCKS))
+    with candidates("nft", Knocklet, KernelRecipe) as made:
+        taken = race(_KNOCKS, dict.fromkeys(made, _KNOCKS))
     return beside_kernel("sequence_open_nft_ms_", ("median",), taken)

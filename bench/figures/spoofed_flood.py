@@ -6,10 +6,9 @@ import time
 from ..figure import Figure
 from ..peers.knockd import Knockd
 from ..peers.knocklet import Knocklet
-from ..place import place
 from ..probe import Probe
 from ..process import memory_kb
-from ..race import warm_up
+from ..race import candidates
 from ..sample import send
 
 NAMES = ("spoofed_flood_opened_of_20",)
@@ -19,37 +18,31 @@ _GROWTH_LIMIT_KB = 128
 _FILL_S = 2.0  # of flood before the first knock: the engine's table is full by then
 _APART_S = 0.05  # one knock starts after the other; they overlap, each from an address of its own
 _TRIES, _TRY_AGAIN_S = 20, 0.05  # at the door, after the last step
-_CLOSED_NS = 2_000_000
 
 
 def measure():
-    with place("ipset") as here:
-        engine, knockd = Knocklet(here), Knockd(here)
-        engine.start()
-        warm_up(here, engine)
+    with candidates("ipset", Knocklet, Knockd) as (engine, knockd):
         rss_kb = memory_kb(engine.pid)["Rss"]
-        opened, rate = _flooded(here, engine, (0.1, 0.3, 1.0))
+        opened, rate = _flooded(engine, (0.1, 0.3, 1.0))
         growth_kb = memory_kb(engine.pid)["Rss"] - rss_kb
-        knockd.start()
-        warm_up(here, knockd)
-        theirs, their_rate = _flooded(here, knockd, (0.1,))
+        theirs, their_rate = _flooded(knockd, (0.1,))
     enough = opened[0.1] == _KNOCKS and growth_kb < _GROWTH_LIMIT_KB and rate >= _RATE
     target = f"{_KNOCKS}, RSS grows < {_GROWTH_LIMIT_KB} kB, >= {_RATE} packets/s"
     more = {"300 ms": opened[0.3], "1 s": opened[1.0], "RSS grows kB": growth_kb, "packets/s": rate}
     return [Figure(NAMES[0], opened[0.1], "", target, enough, {"knockd": theirs[0.1], "knockd packets/s": their_rate, **more})]
 
 
-def _flooded(here, candidate, gaps_s):
+def _flooded(candidate, gaps_s):
     """({seconds between steps: knocks that opened}, packets a second) under a flood of the candidate's first step."""
-    with here.lab.flood(f"{candidate.first_step}/tcp", rate=_RATE + 500) as flood:
+    with candidate.place.lab.flood(f"{candidate.first_step}/tcp", rate=_RATE + 500) as flood:
         time.sleep(_FILL_S)
-        opened = {gap_s: _opened(here, candidate, gap_s) for gap_s in gaps_s}
+        opened = {gap_s: _opened(candidate, gap_s) for gap_s in gaps_s}
         return opened, round(flood.rate())
 
 
-def _opened(here, candidate, gap_s):
+def _opened(candidate, gap_s):
     """How many of the knocks, `gap_s` between their steps, open the door. Each begins with proof that it is closed."""
-    to = here.gateway.ip4
+    here, to = candidate.place, candidate.place.gateway.ip4
     sources = [here.source() for _ in range(_KNOCKS)]
     begin = time.monotonic()
     plan = [(begin + number * _APART_S, number, 0) for number in range(_KNOCKS)]  # (when, whose, which step or try at the door)
@@ -76,4 +69,4 @@ def _opened(here, candidate, gap_s):
 
 def _is_open(to, door, source):
     with Probe(to, door, source) as probe:
-        return probe.answered(_CLOSED_NS)
+        return probe.is_open()

@@ -24,17 +24,17 @@ class KernelRecipe:
     pid = None
 
     def __init__(self, place):
-        self._place = place
+        self.place = place
 
     def start(self):
-        self._place.door(self.DOOR)
-        self._place.gateway.run(["nft", "-f", "-"], input=_RULES.format(*_STEPS, door=self.DOOR))
+        self.place.door(self.DOOR)
+        self.place.gateway.run(["nft", "-f", "-"], input=_RULES.format(*_STEPS, door=self.DOOR))
         # The zone drops what it does not know: it is the recipe's own table that has to keep this door closed.
         for rule in self._zone_lets_in():
-            self._place.gateway.run(rule)
+            self.place.gateway.run(rule)
 
     def _zone_lets_in(self):
-        if self._place.lab.firewall == "ipset":
+        if self.place.lab.firewall == "ipset":
             return [["iptables", "-A", "INPUT", "-i", "wan0", "-p", "tcp", "--dport", self.DOOR, "-j", "ACCEPT"]]
         return [["nft", "insert", "rule", "inet", "filter", "input_wan", "tcp", "dport", self.DOOR, "accept"]]
 

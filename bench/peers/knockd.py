@@ -19,13 +19,13 @@ class Knockd:
     GAP_S = 0.005
 
     def __init__(self, place):
-        self._place = place
+        self.place = place
         self.first_step = _STEPS[0]
         self.pid = None
 
     def start(self):
-        gateway, path = self._place.gateway, self._place.directory / "knockd.conf"
-        self._place.door(self.DOOR)
+        gateway, path = self.place.gateway, self.place.directory / "knockd.conf"
+        self.place.door(self.DOOR)
         gateway.run(["ipset", "create", "bench_knockd", "hash:ip", "timeout", "30"])
         rule = "-i wan0 -p tcp --dport {} -m set --match-set bench_knockd src -j ACCEPT".format(self.DOOR)
         gateway.run(["iptables", "-A", "INPUT", *rule.split()])

@@ -17,7 +17,7 @@ class Knocklet:
     GAP_S = 0.005
 
     def __init__(self, place, interpreter=MICROPYTHON[64]):
-        self._place = place
+        self.place = place
         self._run_dir = place.directory / "knocklet"
         self._log = place.directory / "knocklet.log"
         self._micropython = interpreter
@@ -32,12 +32,12 @@ class Knocklet:
             "front-shut": {"steps": [f"{port}/tcp" for port in _SHUT], "close": ["ssh"]},
         }
         service = {"index": 1, "protocol": "tcp", "port": self.DOOR, "ttl": 30}
-        config = {"interfaces": ["wan0"], "firewall": self._place.lab.firewall}
+        config = {"interfaces": ["wan0"], "firewall": self.place.lab.firewall}
         self.config.write_text(json.dumps({**config, "services": {"ssh": service}, "sequences": sequences}))
         self.config.chmod(0o600)
 
     def start(self):
-        self._place.door(self.DOOR)
+        self.place.door(self.DOOR)
         self.attach()
 
     def attach(self):
@@ -45,7 +45,7 @@ class Knocklet:
         self.write_config()
         command = [self._micropython, FIRMWARE / "knocklet_engine.py", "--config", self.config, "--run-dir", self._run_dir]
         with open(self._log, "wb") as log:
-            self._process = self._place.gateway.popen(command, stdout=log, stderr=log)
+            self._process = self.place.gateway.popen(command, stdout=log, stderr=log)
         self.pid = self._process.pid
         wait_until(self._is_ready, "the engine is ready")
 
@@ -63,12 +63,12 @@ class Knocklet:
     def status(self):
         """What `knockletctl status` tells."""
         command = [self._micropython, FIRMWARE / "knockletctl.py", "--run-dir", self._run_dir, "--json", "status"]
-        return json.loads(self._place.gateway.run(command).stdout)
+        return json.loads(self.place.gateway.run(command).stdout)
 
     def packets(self, _source):
         return [(port, None) for port in STEPS]
 
     def end(self, source):
         """Knock the sequence that closes."""
-        with self._place.client.inside():
-            knock(self._place.gateway.ip4, source, [(port, None) for port in _SHUT], self.GAP_S)
+        with self.place.client.inside():
+            knock(self.place.gateway.ip4, source, [(port, None) for port in _SHUT], self.GAP_S)
