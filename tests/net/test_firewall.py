@@ -827,7 +827,7 @@ def test_tools_are_missing(lab, tmp_path):
 
 
 def test_a_tool_fails(every_lab, tmp_path):
-    """IPv6 rules are refused: IPv4's go back to what they were, and so does everything else."""
+    """IPv6 rules are refused: IPv4's are not changed either."""
     lab = every_lab
     lab.install(only("ssh"))
     lab.driver.add(name="ssh", address=CLIENT, left=60)

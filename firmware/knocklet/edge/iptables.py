@@ -20,20 +20,17 @@ _INET = {4: (2, 0), 6: (10, 41)}  # address family, level of IP options
 _SO_GET_INFO = 64  # IPT_SO_GET_INFO, IP6T_SO_GET_INFO
 _INFO_BYTES = 84  # struct ipt_getinfo: char name[32], u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size
 
-_PACKAGES = (
-    # words in a tool's error, and what helps
-    ("match `set'", "load the module xt_set (package iptables-mod-ipset and kmod-ipt-ipset on OpenWrt)"),
-    ("set_init", "load the module xt_set (package kmod-ipt-ipset on OpenWrt)"),
-    ("socket to ipset", "load the module xt_set (package kmod-ipt-ipset on OpenWrt)"),
-    ("match `conntrack'", "load the module xt_conntrack (package iptables-mod-conntrack-extra on OpenWrt)"),
-    ("connmark", "load the module xt_connmark (package iptables-mod-conntrack-extra on OpenWrt)"),
-    ("match `addrtype'", "load the module xt_addrtype (package iptables-mod-extra on OpenWrt)"),
-    ("table 'nat'", "load the module iptable_nat (package kmod-ipt-nat on OpenWrt)"),
-    ("not found", "install the package iptables (ip6tables on OpenWrt for IPv6)"),
-    ("ermission", "the engine needs CAP_NET_ADMIN and CAP_NET_RAW"),
+_HELP = (
+    # words in a tool's error, and what is needed
+    ("set'", "xt_set (iptables-mod-ipset on OpenWrt)"),
+    ("ipset", "xt_set (kmod-ipt-ipset on OpenWrt)"),
+    ("conntrack", "xt_conntrack (iptables-mod-conntrack-extra on OpenWrt)"),
+    ("connmark", "xt_connmark (iptables-mod-conntrack-extra on OpenWrt)"),
+    ("addrtype", "xt_addrtype (iptables-mod-extra on OpenWrt)"),
+    ("'nat'", "iptable_nat (kmod-ipt-nat on OpenWrt)"),
+    ("not found", "the package iptables (ip6tables on OpenWrt)"),
+    ("ermission", "CAP_NET_ADMIN and CAP_NET_RAW"),
 )
-
-
 TOOLS = ("iptables-legacy", "iptables-nft", "iptables")
 
 
@@ -83,16 +80,10 @@ class Iptables:
 
     def apply(self, policy, families, asking):
         """Rules of both families, or of none. `asking`: a Netlink. Raises FirewallError."""
-        before = {family: self._saved(family) for family in families}
-        done = []
-        try:
+        texts = {family: iptables_rules.restore_text(policy, family, self._saved(family)) for family in families}
+        for trial in (" --test", ""):  # what one family refuses, the other does not get either
             for family in families:
-                self._restore(family, iptables_rules.restore_text(policy, family, before[family]))
-                done.append(family)
-        except FirewallError:
-            for family in done:
-                self._restore(family, iptables_rules.back_text(before[family], self._saved(family)))
-            raise
+                self._restore(family, texts[family], trial)
         self._rules = {}
         for family in families:
             self._seen[family] = _count(asking, family)
@@ -133,12 +124,13 @@ class Iptables:
             raise FirewallError(_explained(name, error))
         return _printed(self._run_dir)
 
-    def _restore(self, family, text):
+    def _restore(self, family, text, trial=""):
         name = _name(self._tool, family) + "-restore"
-        status, error = run(self._run_dir, name + self._wait + " --noflush", text)
+        command = name + " --noflush" + trial
+        status, error = run(self._run_dir, command + self._wait, text)
         if status and self._wait and "option" in error:
             self._wait = ""
-            status, error = run(self._run_dir, name + " --noflush", text)
+            status, error = run(self._run_dir, command, text)
         if status:
             raise FirewallError(_explained(name, error))
 
@@ -153,9 +145,10 @@ def _digest(rules):
 
 
 def _explained(name, error):
-    for words, help in _PACKAGES:
+    for words, needed in _HELP:
         if words in error:
-            return "%s: %s: %s" % (name, error, help)
+            error += ": needs " + needed
+            break
     return "%s: %s" % (name, error)
 
 

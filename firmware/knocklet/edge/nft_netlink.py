@@ -2,11 +2,12 @@
 
     a transaction:  BATCH_BEGIN (res_id: the subsystem)   messages   BATCH_END
     an element:     TABLE, SET, ELEMENTS { LIST_ELEM { KEY { VALUE }, TIMEOUT (u64 ms, network order) } }
+                    the lists and nests are at the end, so an element's key and time are found from there
 
 Source: linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
 """
 
-from struct import pack, unpack_from
+from struct import unpack_from
 
 from ..core import bpf
 from .netlink import ACK, CREATE, DUMP, EXCL, HEADER_BYTES, OUR_PORTS, REQUEST, attribute, attributes, message, nest, text, walk
@@ -25,6 +26,7 @@ _SET, _ELEMENTS = 2, 3
 _LIST_ELEM = 1
 _KEY, _TIMEOUT, _EXPIRATION = 1, 4, 5
 _VALUE = 1
+TIME_AFTER_KEY = 4 + 4  # the head of TIMEOUT and its upper half
 _GEN_ID = 1
 
 ADD = _NEWSETELEM
@@ -82,52 +84,52 @@ def _list(asking, kind, table, only=None):
     return asking.dump(message(_SUBSYS | kind, REQUEST | DUMP, INET, text(_TABLE, table) if table else b""), take)
 
 
-def elements(asking, table, name):
-    """[(key, milliseconds left)] of a set. Raises OSError."""
-
-    def take(out, data, at, end):
-        for kind, start, stop in walk(data, at + 4, end):
-            if kind == _ELEMENTS:
-                for _, first, last in walk(data, start, stop):
-                    found = attributes(data, first, last)
-                    if _KEY in found and _EXPIRATION in found:
-                        high, low = unpack_from(">II", found[_EXPIRATION])
-                        out.append((found[_KEY][4:], low if not high else 0x3FFFFFFF))
-
-    return asking.dump(message(_SUBSYS | _GETSETELEM, REQUEST | DUMP, INET, text(_TABLE, table) + text(_SET, name)), take)
+def elements(asking, name):
+    """key -> milliseconds left, of a set in our table. Raises OSError."""
+    body = text(_TABLE, TABLE) + text(_SET, name)
+    return dict(asking.dump(message(_SUBSYS | _GETSETELEM, REQUEST | DUMP, INET, body), _take_elements))
 
 
-def batch(table, steps):
-    """A transaction of `steps`: [(ADD or DELETE, set name, key, milliseconds)], as a bytearray for Netlink.ask().
+def _take_elements(out, data, at, end):
+    for kind, start, stop in walk(data, at + 4, end):
+        if kind == _ELEMENTS:
+            for _, first, last in walk(data, start, stop):
+                found = attributes(data, first, last)
+                if _KEY in found and _EXPIRATION in found:
+                    out.append((found[_KEY][4:], unpack_from(">II", found[_EXPIRATION])[1]))
 
-    Returns (buffer, heads, places): heads has the batch's beginning first and then each step; places[i] is where in the
-    buffer (the key, the low 32 bits of the time) of step i are, for changing them later.
+
+def batch(kinds, name, key):
+    """A transaction with one message of each of `kinds` (ADD, DELETE) for the element `key`, for Netlink.ask().
+
+    Returns (buffer, heads, at): heads has the transaction's beginning first and then each message; `at` is where the last
+    message has the key, and TIME_AFTER_KEY bytes behind it an ADD has the milliseconds (u32): both may be written anew.
     """
+    parts = []
+    for kind in kinds:
+        element = nest(_KEY, attribute(_VALUE, key))
+        if kind == ADD:
+            element += attribute(_TIMEOUT, bytes(8))
+        body = text(_TABLE, TABLE) + text(_SET, name) + nest(_ELEMENTS, nest(_LIST_ELEM, element))
+        flags = REQUEST | (CREATE | EXCL if kind == ADD else 0) | (ACK if len(parts) + 1 == len(kinds) else 0)
+        parts.append(message(_SUBSYS | kind, flags, INET, body))
+    buffer, heads = _transaction(parts)
+    return buffer, heads, len(buffer) - HEADER_BYTES - len(key) - (4 + 8 if kind == ADD else 0)
+
+
+def _transaction(parts):
+    """(buffer, heads) of a batch of messages."""
     buffer = bytearray(message(_BATCH_BEGIN, REQUEST, 0, b"", _SUBSYS_NFTABLES))
     heads = [0]
-    places = []
-    for number, (kind, name, key, left_ms) in enumerate(steps):
-        place = text(_TABLE, table) + text(_SET, name)
-        element = nest(_KEY, attribute(_VALUE, key))
-        at = len(buffer) + HEADER_BYTES + len(place) + 16  # behind the heads of ELEMENTS, LIST_ELEM, KEY and VALUE
-        if kind == ADD:
-            element += attribute(_TIMEOUT, pack(">II", 0, left_ms))
-        body = place + nest(_ELEMENTS, nest(_LIST_ELEM, element))
-        flags = REQUEST | (ACK if number == len(steps) - 1 else 0) | (CREATE | EXCL if kind == ADD else 0)
+    for part in parts:
         heads.append(len(buffer))
-        places.append((at, at + len(key) + 8))
-        buffer += message(_SUBSYS | kind, flags, INET, body)
-    buffer += message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES)
-    return buffer, tuple(heads), places
+        buffer += part
+    return buffer + message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES), heads
 
 
 def delete_table(asking, table):
     """Returns None or {..: errno} as Netlink.ask()."""
-    buffer = bytearray(message(_BATCH_BEGIN, REQUEST, 0, b"", _SUBSYS_NFTABLES))
-    head = len(buffer)
-    buffer += message(_SUBSYS | _DELTABLE, REQUEST | ACK, INET, text(_TABLE, table))
-    buffer += message(_BATCH_END, REQUEST, 0, b"", _SUBSYS_NFTABLES)
-    return asking.ask(buffer, (0, head))
+    return asking.ask(*_transaction([message(_SUBSYS | _DELTABLE, REQUEST | ACK, INET, text(_TABLE, table))]))
 
 
 KEEP = 64  # bytes of an announcement: more than is looked at
