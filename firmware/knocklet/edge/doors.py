@@ -12,7 +12,7 @@ from .firewall import FirewallError, Missing
 _CHECK_MS = 1000  # between two looks at the kernel's entries while one of them can end or vanish without notice
 _SETTLE_MS = 50  # after a change of the firewall, before looking: a reload is many messages
 _LAST_LOOK_MS = 500
-_RETRY_MS = 5000  # after rules could not be restored
+_RETRY_MS = 1000  # after rules could not be restored: somebody else may just be at it
 _LATE_MS = 1500  # an entry that vanished this long before its end was taken away: ipset counts whole seconds
 
 
