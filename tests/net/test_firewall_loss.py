@@ -1,9 +1,12 @@
 """Somebody takes our rules or sets away. In zone "accept" that opens the protected ports: they have to close again."""
 
+import os
+import signal
 import time
 
 import pytest
 from net import kernel
+from net.missing import without
 
 from lab.waiting import wait_until
 
@@ -57,8 +60,11 @@ def config(config):
     return config
 
 
-def take(lab, command):
+def take(lab, dut, command):
+    """The engine sees it done, not half of it."""
+    os.kill(dut.process.pid, signal.SIGSTOP)
     lab.gateway.run(["sh", "-c", command])
+    os.kill(dut.process.pid, signal.SIGCONT)
 
 
 def closed_to_all_others(lab):
@@ -71,7 +77,7 @@ def closed_to_all_others(lab):
 def test_loss(lab, dut, command, rules, entries):
     """First with nobody in, then with a grant of each kind."""
     if rules:
-        take(lab, command)
+        take(lab, dut, command)
         dut.expect_event("firewall_changed", timeout=SOON_S)
         closed_to_all_others(lab)
 
@@ -83,7 +89,7 @@ def test_loss(lab, dut, command, rules, entries):
         time.sleep(1.1)  # what remains now differs from a new life
     before = kernel.entries(lab)
     assert set(before) == {(index, lab.client.ip4) for index in (SSH, IDLE, ONCE)}
-    take(lab, command)
+    take(lab, dut, command)
     if rules:
         dut.expect_event("firewall_changed", timeout=SOON_S)
     if not entries:
@@ -113,7 +119,7 @@ def test_busy(lab, dut, command):
     """Knocks that come all the time do not keep the engine from noticing, and what they open is open."""
     lab.knock(["7000/udp"])
     dut.expect_event("opened")
-    take(lab, command)
+    take(lab, dut, command)
     deadline = time.monotonic() + SOON_S
     while lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open":
         lab.knock(["7000/udp"])
@@ -122,6 +128,20 @@ def test_busy(lab, dut, command):
     lab.knock(["7000/udp"])
     dut.expect_event("renewed")
     assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
+
+
+TOOLS = [("ipset", "iptables-restore", "iptables -F; ip6tables -F"), ("nft", "nft", "nft flush ruleset")]
+
+
+@pytest.mark.parametrize("firewall, tool, command", TOOLS, indirect=["firewall"])
+def test_tried_again(lab, dut, tool, command):
+    """What the rules are restored with is away as well, as while packages are upgraded: tried until it is back."""
+    with without(dut.process, tool):
+        take(lab, dut, command)
+        wait_until(lambda: dut.ctl("status")["counts"]["firewall_failed"], "a failure", 2 * SOON_S)
+        assert lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open"
+    dut.expect_event("firewall_changed", timeout=2 * SOON_S)
+    closed_to_all_others(lab)
 
 
 @pytest.fixture
@@ -143,7 +163,7 @@ def test_legacy(lab, legacy, dut):
     assert "iptables-legacy" not in lab.gateway.run(["nft", "list", "tables"]).stdout
     assert lab.gateway.run(["iptables-legacy-save"]).stdout.count("KNOCKLET") > 3
     for _ in range(2):
-        take(lab, "iptables-legacy -F; ip6tables-legacy -F")
+        take(lab, dut, "iptables-legacy -F; ip6tables-legacy -F")
         assert lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open"
         dut.expect_event("firewall_changed", timeout=2 * SOON_S)
         closed_to_all_others(lab)
