@@ -13,6 +13,7 @@ munmap = _libc.func("i", "munmap", "Pi")
 chmod = _libc.func("i", "chmod", "si")
 umask = _libc.func("i", "umask", "i")
 flock = _libc.func("i", "flock", "ii")
+fcntl = _libc.func("i", "fcntl", "iii")
 getuid = _libc.func("i", "getuid", "")
 _getsockopt = _libc.func("i", "getsockopt", "iiipp")
 
@@ -20,6 +21,8 @@ PROT_READ_WRITE = 3
 MAP_SHARED = 1
 MAP_FAILED = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)  # ffi gives it signed or unsigned
 LOCK_EX_NB = 2 | 4
+F_SETFD = 2
+FD_CLOEXEC = 1
 SOL_SOCKET = 1
 SO_ERROR = 4
 SO_PEERCRED = 17

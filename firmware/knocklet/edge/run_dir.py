@@ -31,6 +31,7 @@ def prepare(path):
 def lock(path):
     """Hold the engine's lock until this process ends, however it ends. Returns the file: keep it."""
     held = open(path + "/lock", "w")
+    libc.fcntl(held.fileno(), libc.F_SETFD, libc.FD_CLOEXEC)  # a tool that we run and that outlives us does not hold it
     if libc.flock(held.fileno(), libc.LOCK_EX_NB) != 0:
         raise AlreadyRunning("another engine runs with run directory %s" % path)
     return held
