@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers as they are.
+# Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers as text.
 #
 # All of it is compiled aside first: an error changes nothing. Then each file that differs is put in place by a rename:
 # an engine that starts meanwhile never reads half a file. Files whose source is gone go.
@@ -18,7 +18,7 @@ esac
 new=build/firmware.new
 folded=build/firmware.folded
 rm -rf $new $folded
-.venv/bin/python scripts/fold_constants.py firmware/knocklet $folded/knocklet
+.venv/bin/python scripts/fold_constants.py firmware $folded
 cd $folded
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
@@ -26,7 +26,7 @@ find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     "$compiler" -O3 -s "$source" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
 cd ../..
-cp firmware/*.py $new/
+cp $folded/*.py $new/
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))
 (cd $new && find . -type f -print0) | while IFS= read -r -d '' file; do

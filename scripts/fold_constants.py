@@ -4,7 +4,8 @@
 
 A constant is a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
 package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
-use go, and so do docstrings. The source stays as people read it, and runs as it is.
+use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none. The
+source stays as people read it, and runs as it is.
 """
 
 import ast
@@ -16,7 +17,7 @@ _SCOPES = (ast.Module, ast.FunctionDef, ast.ClassDef)
 
 
 class Module:
-    """One source file. name: "edge.nft", "" for the package itself; own: the constants it defines, name -> int.
+    """One source file. name: "knocklet.edge.nft", "knocklet" for the package itself; own: its constants, name -> int.
 
     names: constants that can be used by name in it; modules: local name of another module -> its `own`.
     """
@@ -33,7 +34,7 @@ class Module:
 
     def origin(self, node):
         """The module that a relative import reads from."""
-        base = self.name.split(".") if self.name else []
+        base = self.name.split(".")
         up = node.level - self.is_package
         return ".".join(base[: len(base) - up] + (node.module.split(".") if node.module else []))
 
@@ -101,7 +102,7 @@ def fold(module, all_modules):
             origin = module.origin(node)
             for alias in node.names:
                 name = alias.asname or alias.name
-                child = all_modules.get(f"{origin}.{alias.name}".lstrip("."))
+                child = all_modules.get(f"{origin}.{alias.name}")
                 if name not in bound and child:
                     module.modules[name] = child.own
                 elif name not in bound and alias.name in all_modules[origin].own:
@@ -138,7 +139,7 @@ def in_import_order(modules):
         for node in module.tree.body:
             if isinstance(node, ast.ImportFrom) and node.level:
                 origin = module.origin(node)
-                for name in [origin] + [f"{origin}.{alias.name}".lstrip(".") for alias in node.names]:
+                for name in [origin] + [f"{origin}.{alias.name}" for alias in node.names]:
                     if name in modules and name != module.name:
                         visit(modules[name])
         done.append(module)
@@ -154,6 +155,8 @@ def main(source, target):
         fold(module, modules)
     for module in modules.values():
         tidy(module)
+        if module.is_package and not module.tree.body:
+            continue
         path = target / module.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(ast.unparse(ast.fix_missing_locations(module.tree)) + "\n")
