@@ -1,7 +1,8 @@
 """Classic BPF programs, assembled and checked. Source: linux/filter.h, Documentation/networking/filter.rst.
 
 A program is a list of instructions (code, jt, jf, k); jumps count from the next instruction. Blocks of instructions
-are plain lists that are joined: a block of which every path ends in RET can stand anywhere.
+are plain lists that are joined: a block of which every path ends in RET can stand anywhere. What is asserted would be a
+mistake of ours, for the tests to find; the kernel refuses such a program too.
 """
 
 from struct import pack
@@ -29,8 +30,7 @@ VLAN_TAG = 0xFFFFF02C  # SKF_AD_OFF + SKF_AD_VLAN_TAG
 
 def instruction(code, k, jt=0, jf=0):
     """One instruction; jumps of conditional ones are checked to fit."""
-    if not (0 <= jt <= _JUMP_LIMIT and 0 <= jf <= _JUMP_LIMIT):
-        raise AssertionError("BPF jump of %d, %d: only %d fit" % (jt, jf, _JUMP_LIMIT))
+    assert 0 <= jt <= _JUMP_LIMIT and 0 <= jf <= _JUMP_LIMIT, "BPF jump of %d, %d: only %d fit" % (jt, jf, _JUMP_LIMIT)
     return (code, jt, jf, k)
 
 
@@ -60,10 +60,9 @@ def one_of(values, keep):
 
 def assemble(program):
     """The bytes of an array of struct sock_filter, in native byte order. Every jump is checked to land inside."""
-    if not 0 < len(program) <= LIMIT:
-        raise AssertionError("BPF program of %d instructions: 1 to %d fit" % (len(program), LIMIT))
-    for at, (code, jt, jf, k) in enumerate(program):
-        far = k if code == JA else max(jt, jf)
-        if code != RET and at + 1 + far >= len(program):
-            raise AssertionError("BPF jump out of the program at %d" % at)
+    assert 0 < len(program) <= LIMIT, "BPF program of %d instructions: 1 to %d fit" % (len(program), LIMIT)
+    assert all(
+        code == RET or at + 1 + (k if code == JA else max(jt, jf)) < len(program)
+        for at, (code, jt, jf, k) in enumerate(program)
+    ), "BPF jump out of the program"
     return b"".join(pack("@HBBI", code, jt, jf, k) for code, jt, jf, k in program)

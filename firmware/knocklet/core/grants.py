@@ -44,10 +44,6 @@ class Grants:
         """The grants that share one kernel entry: a list, not to be changed."""
         return self._by_entry.get(key, ())
 
-    def _remember(self, grant):
-        self.live.append(grant)
-        self._by_entry.setdefault(grant.key(), []).append(grant)
-
     def full(self):
         return len(self.live) >= LIMIT
 
@@ -57,10 +53,7 @@ class Grants:
         new = grant is None
         if new:
             # A restored grant was made by a client whose name the kernel does not keep: this may well be its renewal.
-            grant = self.find(service, address, RESTORED)
-            if grant is None:
-                grant = Grant(service, address, client)
-                self._remember(grant)
+            grant = self.find(service, address, RESTORED) or self.adopt(service, address, 0, 0, now_ms)
             grant.client = client
             grant.since_ms = now_ms
         grant.end_ms = after(now_ms, service.life_ms())
@@ -73,7 +66,8 @@ class Grants:
         grant.since_ms = now_ms
         grant.end_ms = after(now_ms, left_ms)
         grant.max_end_ms = after(now_ms, max_left_ms)
-        self._remember(grant)
+        self.live.append(grant)
+        self._by_entry.setdefault(grant.key(), []).append(grant)
         return grant
 
     def entry_left(self, key, now_ms):

@@ -10,7 +10,7 @@ from .errors import ConfigError, printable
 _DEPTH = 8
 _DIGITS = 10
 _SPACE = " \t\r\n"
-_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ESCAPED, _ESCAPES = "\"\\/\b\f\n\r\t", "\"\\/bfnrt"
 _WORDS = (("true", True), ("false", False), ("null", None))
 
 
@@ -30,20 +30,24 @@ class _Reader:
             self.at += 1
         return text[self.at] if self.at < len(text) else ""
 
+    def skipped(self, character):
+        """Step over the next character if it is this one."""
+        there = self.peek() == character
+        self.at += there
+        return there
+
     def expect(self, character, where):
-        found = self.peek()
-        if found != character:
-            self.fail("%s: expected '%s', found %s" % (where, character, _shown(found)))
-        self.at += 1
+        if not self.skipped(character):
+            self.fail("%s: expected '%s', found %s" % (where, character, _shown(self.peek())))
 
     def value(self, depth):
         first = self.peek()
         if depth > _DEPTH and first in ("{", "["):
             self.fail("nested deeper than %d" % _DEPTH)
         if first == "{":
-            return self.object(depth)
+            return self.object(depth + 1)
         if first == "[":
-            return self.array(depth)
+            return self.array(depth + 1)
         if first == '"':
             return self.string()
         if first == "-" or first.isdigit():
@@ -57,34 +61,30 @@ class _Reader:
     def object(self, depth):
         found = {}
         self.at += 1
-        if self.peek() == "}":
-            self.at += 1
-            return found
-        while True:
+        more = not self.skipped("}")
+        while more:
             if self.peek() != '"':
                 self.fail("expected a key in quotes, found %s" % _shown(self.peek()))
             key = self.string()
             if key in found:
                 self.fail("key %s given twice" % _shown(key))
             self.expect(":", "after key %s" % _shown(key))
-            found[key] = self.value(depth + 1)
-            if self.peek() != ",":
+            found[key] = self.value(depth)
+            more = self.skipped(",")
+            if not more:
                 self.expect("}", "after the value of %s" % _shown(key))
-                return found
-            self.at += 1
+        return found
 
     def array(self, depth):
         found = []
         self.at += 1
-        if self.peek() == "]":
-            self.at += 1
-            return found
-        while True:
-            found.append(self.value(depth + 1))
-            if self.peek() != ",":
+        more = not self.skipped("]")
+        while more:
+            found.append(self.value(depth))
+            more = self.skipped(",")
+            if not more:
                 self.expect("]", "in a list")
-                return found
-            self.at += 1
+        return found
 
     def string(self):
         parts = []
@@ -106,8 +106,8 @@ class _Reader:
 
     def escape(self):
         letter = self.text[self.at : self.at + 1]
-        if letter in _ESCAPES:
-            return _ESCAPES[letter]
+        if letter and letter in _ESCAPES:
+            return _ESCAPED[_ESCAPES.index(letter)]
         digits = self.text[self.at + 1 : self.at + 5]
         if letter != "u" or len(digits) != 4 or any(d not in "0123456789abcdefABCDEF" for d in digits):
             self.fail("unknown escape after '\\': %s" % _shown(letter))
@@ -138,10 +138,10 @@ def _shown(text):
 
 def loads(data):
     """The value of a JSON text given as bytes. Raises ConfigError with the line number."""
-    for line, content in enumerate(data.split(b"\n")):
-        for byte in content:
-            if byte >= 127 or byte < 32 and byte not in b"\t\r":
-                raise ConfigError("line %d: byte 0x%02x: only ASCII text is allowed" % (line + 1, byte))
+    for at, byte in enumerate(data):
+        if byte >= 127 or byte < 32 and byte not in b"\t\r\n":
+            line = data.count(b"\n", 0, at) + 1
+            raise ConfigError("line %d: byte 0x%02x: only ASCII text is allowed" % (line, byte))
     reader = _Reader(str(data, "ascii"))
     value = reader.value(1)
     if reader.peek():
