@@ -12,6 +12,8 @@ import os
 import socket
 from struct import pack, pack_into, unpack_from
 
+from ..core.errors import KnockletError
+
 AF_NETLINK = 16
 NETLINK_NETFILTER = 12
 REQUEST = 0x1
@@ -81,7 +83,11 @@ class Netlink:
     """One socket to the kernel's netfilter, for one question at a time."""
 
     def __init__(self):
-        self._socket = socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        """Raises KnockletError where the kernel has no netfilter to ask."""
+        try:
+            self._socket = socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        except OSError as error:
+            raise KnockletError("no nfnetlink (error %d): needs the module nfnetlink (kmod-nfnetlink on OpenWrt)" % error.errno)
         self._bind()
         self._socket.settimeout(_TIMEOUT_S)
         self._seq = 0
