@@ -8,15 +8,15 @@ from lab.host import run
 
 
 @contextmanager
-def without(process, tool):
-    """For this running process (Popen) there is no such tool, by whatever name it has, meanwhile."""
+def without(process, tool, instead="/dev/null"):
+    """For this running process (Popen) there is no such tool meanwhile, by whatever name it has, or another one instead."""
     place = os.path.realpath(shutil.which(tool))
     view = ["nsenter", f"--mount=/proc/{process.pid}/ns/mnt"]
-    run([*view, "mount", "--bind", "/dev/null", place])
+    run([*view, "mount", "--bind", instead, place])
     try:
         yield
     finally:
-        run([*view, "umount", place])
+        run([*view, "umount", place], check=False)  # gone with the process
 
 
 def command_without(command, *tools):
