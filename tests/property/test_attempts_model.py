@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knocklet.core.attempts import ENTRIES, GUARD, KEY_BYTES, Attempts
+from knocklet.core.attempts import ENDS, ENTRIES, GUARD, KEY_BYTES, Attempts
 from knocklet.core.clock import MASK
 
 WINDOWS = {0: 1_000, 1: 60_000, GUARD: 60_000}
@@ -27,10 +27,11 @@ class PlainGroup:
 
     def place(self, source, kind, now):
         if len(self.entries) == 8:
-            first_steps = [entry for entry in self.entries if entry[1] != GUARD and entry[3] == 1]
-            if not first_steps:
+            give_way = [entry for entry in self.entries if entry[3] < (ENDS if entry[1] == GUARD else 2)]
+            give_way = give_way or [entry for entry in self.entries if entry[1] == GUARD]
+            if not give_way:
                 return
-            self.entries.remove(min(first_steps, key=lambda entry: entry[2]))
+            self.entries.remove(min(give_way, key=lambda entry: entry[2]))
         self.entries.append([source, kind, now, 1])
 
 

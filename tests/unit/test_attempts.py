@@ -3,7 +3,7 @@
 import unittest
 
 from common.numbers import Numbers
-from knocklet.core.attempts import ENTRIES, GUARD, KEY_BYTES, Attempts
+from knocklet.core.attempts import ENDS, ENTRIES, GUARD, KEY_BYTES, Attempts
 from knocklet.core.clock import MASK
 
 WAYS = 8
@@ -154,13 +154,26 @@ class TestAttempts(unittest.TestCase):
         table = self.group
         for number in range(5):
             table.step[self.place(table, source(number), 0, number)] = 2
-        table.step[self.place(table, source(5), GUARD, 5)] = 1
+        table.step[self.place(table, source(5), GUARD, 5)] = ENDS
         for number in range(1000):
             self.assertTrue(self.place(table, source(1000 + number), 0, 10 + number) >= 0)
         for number in range(5):
             with self.subTest(number):
                 self.assertEqual(table.step[self.find(table, source(number), 0, 2000)], 2)
         self.assertTrue(self.find(table, source(5), GUARD, 2000) >= 0)
+
+    def test_guards_keep_nobody_out(self):
+        """Those of sources that do not rest go like first steps; resting ones when there is nothing else, oldest first."""
+        table = self.group
+        for number in range(WAYS):
+            table.step[self.place(table, source(number), GUARD, number)] = ENDS if number else ENDS - 1
+        for newcomer, gone in ((50, 0), (51, 50), (52, 51)):
+            self.assertTrue(self.place(table, source(newcomer), 0, newcomer) >= 0)
+            self.assertEqual(self.find(table, source(gone), GUARD if gone < WAYS else 0, 60), -1)
+        table.step[self.find(table, source(52), 0, 60)] = 2
+        self.assertTrue(self.place(table, source(53), 0, 60) >= 0)
+        resting = [self.find(table, source(number), GUARD, 61) >= 0 for number in range(1, WAYS)]
+        self.assertEqual(resting, [False] + [True] * 6)
 
     def test_no_room(self):
         """A group full of those further along takes nobody, until one is outlived."""

@@ -4,7 +4,8 @@
 (a *guard*). A source's entries are all in one group, found by tabulation hashing with a key made at start, so nobody
 can aim at a group; the full address is compared. A newcomer takes a free or outlived entry, else the oldest attempt
 that has seen its first step only, and never one further along: first steps can be spoofed at any rate, but whoever
-has answered two steps in turn keeps the place.
+has answered two steps in turn keeps the place. A guard gives way like a first step, one whose source rests only
+when nothing else can: guards must not keep honest clients out.
 """
 
 from array import array
@@ -16,6 +17,8 @@ _WAYS = 8
 ENTRIES = _GROUPS * _WAYS
 KEY_BYTES = 2 * 16 * 256  # 16-bit values for each value of each address byte
 GUARD = 0x7F  # "sequence" of a guard entry
+ENDS = 3  # attempts of one source that decoys may end before it rests
+_GIVES_WAY = 0x10000  # more than any age in ms: before those that go only when nothing else can
 _IPV6 = 0x80  # set beside the sequence, so that 16 bytes ending in zeros are not taken for an IPv4 address
 
 
@@ -135,17 +138,24 @@ class Attempts:
         return kind and kind != GUARD
 
     def _room(self, now_ms):
-        """A free or outlived entry of the group, else its oldest first-step attempt, else -1."""
+        """The entry of the group that a newcomer takes: the one that can be spared most, or -1."""
         best = -1
-        best_age = -1
+        best_rank = 0
         entry = self._group
         last = entry + _WAYS
         while entry < last:
-            if not self._kind[entry] or not self.alive(entry, now_ms):
-                return entry
-            if self.step[entry] == 1 and self._is_attempt(entry):
-                if (now_ms - self._since[entry]) & MASK > best_age:
-                    best = entry
-                    best_age = (now_ms - self._since[entry]) & MASK
+            rank = self._spare(entry, now_ms)
+            if rank > best_rank:
+                best = entry
+                best_rank = rank
             entry += 1
         return best
+
+    def _spare(self, entry, now_ms):
+        """How well this entry can be spared, the older the better: MASK when it is free or outlived, 0 when it must stay."""
+        if not self._kind[entry] or not self.alive(entry, now_ms):
+            return MASK
+        age_ms = (now_ms - self._since[entry]) & MASK  # below a minute, or it would be outlived
+        if self._is_attempt(entry):
+            return age_ms + _GIVES_WAY if self.step[entry] == 1 else 0
+        return age_ms + (_GIVES_WAY if self.step[entry] < ENDS else 1)

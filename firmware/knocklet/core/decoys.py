@@ -17,7 +17,7 @@ def choose(policy, busy, random_below):
 
     busy: ports that carry real traffic (listening sockets); random_below(n) gives an integer 0 .. n - 1.
     """
-    if not policy.decoys:
+    if not policy.decoys or not policy.sequences:
         return []
     steps = [port for sequence in policy.sequences for _, port in sequence.steps]
     never = no_decoys(policy)

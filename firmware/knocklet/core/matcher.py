@@ -12,10 +12,9 @@ An attempt lives `window_ms` from its first step. Sequences and sources know not
 """
 
 from . import verdict
-from .attempts import GUARD
+from .attempts import ENDS, GUARD
 
 REST_MS = 60_000  # how long a source rests, and how long one ended attempt is held against it
-_ENDS = 3  # attempts of one source that decoys may end before it rests
 SEQUENCES = 16  # at most: `completed` is a bit mask
 
 
@@ -55,7 +54,7 @@ class Matcher:
 
     def _rests(self, now_ms):
         guard = self.attempts.find(GUARD, now_ms)
-        return guard >= 0 and self.attempts.step[guard] >= _ENDS
+        return guard >= 0 and self.attempts.step[guard] >= ENDS
 
     def _steps(self, places, now_ms):
         best = 0
@@ -101,4 +100,4 @@ class Matcher:
             return verdict.DECOY_ENDED
         attempts.touch(guard, now_ms)
         attempts.step[guard] += 1
-        return verdict.SWEEP if attempts.step[guard] >= _ENDS else verdict.DECOY_ENDED
+        return verdict.SWEEP if attempts.step[guard] >= ENDS else verdict.DECOY_ENDED

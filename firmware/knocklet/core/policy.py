@@ -16,6 +16,7 @@ DECOYS = 64
 _INTERFACES = 8
 _SERVICES = 32
 _STEPS = 32
+_SAME_START = 6  # of the 8 places that a source has in the table of attempts
 _DAY_S = 86_400
 _TTL_S = 30
 _WINDOW_S = 10
@@ -118,10 +119,11 @@ def _endpoint(table, key, count, allowed):
         address, port = parse_endpoint(text)
     except ValueError:
         table.fail(key, text, allowed)
-    loopback = b"\0" * 15 + b"\1"
-    if len(address) != count or address[0] >= (224 if count == 4 else 255) or address in (b"\0" * 16, loopback):
-        table.fail(key, text, allowed)
-    if count == 4 and address[0] in (0, 127):
+    if count == 4:  # neither "this network" nor loopback nor multicast
+        good = len(address) == 4 and address[0] not in (0, 127) and address[0] < 224
+    else:  # neither unspecified, loopback, IPv4-mapped nor link-local nor multicast
+        good = len(address) == 16 and any(address[:10]) and address[0] < 0xFE
+    if not good:
         table.fail(key, text, allowed)
     return address, port
 
@@ -174,12 +176,18 @@ def _check_steps(policy):
     """A step may not be a protected port, and a sweep needs a decoy to fall over between two steps."""
     protected = {(service.protocol, service.port): service for service in policy.services}
     never = no_decoys(policy)
+    starts = [sequence.steps[0] for sequence in policy.sequences]
     for sequence in policy.sequences:
         where = "sequences.%s.steps: " % sequence.name
         for step in sequence.steps:
             if step in protected:
                 raise ConfigError(where + "%s is the port of service %s; allowed: ports of no service"
                                   % (format_step(*step), protected[step].name))  # fmt: skip
+            if policy.decoys and step[1] in (1, 65535):
+                raise ConfigError(where + "%s has no port beyond it for a decoy; allowed: 2-65534" % format_step(*step))
+            if starts.count(step) > _SAME_START:
+                raise ConfigError(where + "%s begins %d sequences; allowed: %d"
+                                  % (format_step(*step), starts.count(step), _SAME_START))  # fmt: skip
         for one, two in neighbours(sequence) if policy.decoys else ():
             low, high = min(one[1], two[1]), max(one[1], two[1])
             if all(port in never for port in range(low + 1, high)):
