@@ -240,6 +240,24 @@ class TestGood(unittest.TestCase):
         self.assertEqual(front.services, [self.services["ssh"], self.services["camera"]])
         self.assertEqual(shut.services, [self.services["ssh"]])
 
+    def test_no_step_where_no_decoy_can_lie_beyond(self):
+        """65535/tcp, then 1/udp: a sweep of TCP, then of UDP, would meet nothing in between."""
+        for step in ("1/tcp", "65535/udp"):
+            config = changed("sequences.front.steps", ["7000/tcp", step])
+            self.assertIn("sequences.front.steps: %s has no port beyond it" % step, error_of(config))
+
+    def test_not_too_many_sequences_with_one_beginning(self):
+        sequences = {}
+        for i in range(7):
+            sequences["s%d" % i] = {"steps": ["7000/tcp", "%d/tcp" % (8000 + 10 * i)], "open": ["ssh"]}
+            error = error_of(changed("sequences", sequences))
+            self.assertEqual(error is None, i < 6)
+        self.assertIn("7000/tcp begins 7 sequences; allowed: 6", error)
+
+    def test_a_device_has_a_routable_address(self):
+        for address in ("fe80::1", "ff02::1", "::1", "::", "::ffff:192.168.1.50"):
+            self.assertIn("services.six.to6: ", error_of(changed("services.six.to6", "[%s]:443" % address)))
+
     def test_without_decoys_steps_may_be_close(self):
         config = json.loads(json.dumps(GOOD))
         config["decoys"] = 0
