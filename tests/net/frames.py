@@ -53,6 +53,13 @@ def listening(host, interface="eth0"):
         yield wait
 
 
+def source_of(packet):
+    """The source address of an IP packet, as text; None if it is something else."""
+    if packet[0] >> 4 not in (4, 6):
+        return None
+    return str(ip_address(packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]))
+
+
 def is_syn(packet, port):
     """Is this an IPv4 SYN to `port`?"""
     header = 4 * (packet[0] & 15)

@@ -1,0 +1,152 @@
+"""Floods: what a stranger sends at any rate neither keeps an honest client out, nor costs memory, nor wakes the engine.
+
+Yes or no, with wide margins, since other work may share the machine: the figures are in bench/.
+"""
+
+import contextlib
+import itertools
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from net import garbage, kernel
+
+from lab import LabError
+from lab.waiting import wait_until
+
+STEPS = ["7000/tcp", "9100/udp", "8000/tcp", "9500/tcp"]
+STEP_DELAY_MS = 100
+ENTRIES = 16384  # of the engine's table of attempts
+RSS_MARGIN_KB = 512
+WATCH_S = 1.5  # how long to count wake-ups
+
+
+@pytest.fixture
+def config(config):
+    config["sequences"] = {"front": {"steps": STEPS, "open": ["ssh"]}}
+    return config
+
+
+def of_process(process, name):
+    """A number of /proc/PID/status."""
+    return int(re.search(rf"^{name}:\s*(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)[1])
+
+
+def knocks_that_open(lab, dut, count, **options):
+    """How many of so many knocks let the client in; after each the door is closed again."""
+    opened = 0
+    for _ in range(count):
+        lab.knock(STEPS, **options)
+        with contextlib.suppress(LabError):
+            wait_until(lambda: kernel.entries(lab), "a grant", timeout_s=2)
+            opened += 1
+        dut.ctl("close", "--all")
+    return opened
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_spoofed_first_steps(lab, dut, family):
+    """20,000 a second; the honest client leaves 100 ms between its steps."""
+    gateway = getattr(lab.gateway, family)
+    with lab.flood(STEPS[0], rate=20_000, to=gateway) as flood:
+        time.sleep(0.5)
+        rss_kb = of_process(dut.process, "VmRSS")
+        assert knocks_that_open(lab, dut, 5, to=gateway, delay_ms=STEP_DELAY_MS) >= 4
+        assert flood.rate() > 15_000
+        status = dut.ctl("status")
+        assert of_process(dut.process, "VmRSS") - rss_kb < RSS_MARGIN_KB
+    assert 1000 < status["attempts"] <= ENTRIES
+    assert status["packets"]["step_started"] > 10_000
+
+
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@pytest.mark.parametrize("step", STEPS[:2])
+def test_full_speed(lab, dut, step):
+    """As fast as it goes: the engine answers meanwhile, and an honest client gets in as soon as it is over."""
+    with lab.flood(step, rate=None):
+        for _ in range(5):
+            begin = time.monotonic()
+            assert dut.ctl("status")["interfaces"][0]["up"] is True
+            assert time.monotonic() - begin < 2
+    assert knocks_that_open(lab, dut, 1) == 1
+
+
+@contextlib.contextmanager
+def sending(lab, packets):
+    """These packets over and over; yields a function that tells how many went out so far."""
+    stop, sent = threading.Event(), [0]
+
+    def send():
+        with lab.generator() as wire:
+            for packet in itertools.cycle(packets):
+                wire.send(packet)
+                sent[0] += 1
+                if stop.is_set():
+                    return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield lambda: sent[0]
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_garbage(lab, dut, family):
+    """Malformed packets of every kind, as fast as they go."""
+    kinds = garbage.kinds(getattr(lab.attacker, family), getattr(lab.gateway, family), getattr(lab.camera, family), seed=2)
+    rss_kb = of_process(dut.process, "VmRSS")
+    with sending(lab, [packet for made in kinds.values() for packet in made]) as sent:
+        assert knocks_that_open(lab, dut, 3, delay_ms=STEP_DELAY_MS) >= 2
+        wait_until(lambda: sent() > 20_000, "20,000 packets")
+    assert dut.process.poll() is None
+    assert of_process(dut.process, "VmRSS") - rss_kb < RSS_MARGIN_KB
+    assert knocks_that_open(lab, dut, 1) == 1
+
+
+# Who wakes the engine
+
+
+def wake_ups(dut):
+    """Times that the engine went to sleep and was woken, while WATCH_S passed."""
+    before = of_process(dut.process, "voluntary_ctxt_switches")
+    time.sleep(WATCH_S)
+    return of_process(dut.process, "voluntary_ctxt_switches") - before
+
+
+def test_idle(dut):
+    time.sleep(0.3)
+    assert wake_ups(dut) == 0
+
+
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@pytest.mark.parametrize("step", ["9/tcp", "9/udp"])
+def test_packets_outside_the_filter_wake_nobody(lab, dut, step):
+    """Not a step, and below the ports where decoys lie."""
+    with lab.flood(step, rate=None) as flood:
+        time.sleep(0.3)
+        assert wake_ups(dut) == 0
+        assert flood.rate() > 15_000
+    assert "other_port" not in dut.ctl("status")["packets"]
+
+
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+def test_packets_of_a_step_do(lab, dut):
+    """So these are counted rightly."""
+    with lab.flood(STEPS[0], rate=1000):
+        assert wake_ups(dut) > 100
+
+
+@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+def test_an_interface_that_is_down_wakes_nobody(lab, dut):
+    lab.gateway.ip("link set wan0 down")
+    dut.expect_event("interface_down")
+    time.sleep(0.3)
+    assert wake_ups(dut) == 0
+    lab.set_up_wan()
+    dut.expect_event("interface_up")
+    assert knocks_that_open(lab, dut, 1) == 1
