@@ -102,10 +102,10 @@ def fold(module, all_modules):
             origin = module.origin(node)
             for alias in node.names:
                 name = alias.asname or alias.name
-                child = all_modules.get(f"{origin}.{alias.name}")
+                child = all_modules.get(f"{origin}.{alias.name}".lstrip("."))
                 if name not in bound and child:
                     module.modules[name] = child.own
-                elif name not in bound and alias.name in all_modules[origin].own:
+                elif name not in bound and alias.name in getattr(all_modules.get(origin), "own", ()):
                     module.names[name] = all_modules[origin].own[alias.name]
         node = WriteIn(module).visit(node)
         pairs = [(name, whole_number(value)) for name, value in assigned(node)]
@@ -139,7 +139,7 @@ def in_import_order(modules):
         for node in module.tree.body:
             if isinstance(node, ast.ImportFrom) and node.level:
                 origin = module.origin(node)
-                for name in [origin] + [f"{origin}.{alias.name}" for alias in node.names]:
+                for name in [origin] + [f"{origin}.{alias.name}".lstrip(".") for alias in node.names]:
                     if name in modules and name != module.name:
                         visit(modules[name])
         done.append(module)
