@@ -37,8 +37,8 @@ class Engine:
 
     def __init__(self, config_path, directory):
         # The big tables first, while the heap is in one piece.
-        self._attempts = Attempts(_random(KEY_BYTES))
-        self._matcher = Matcher(self._attempts)
+        self.attempts = Attempts(_random(KEY_BYTES))
+        self._matcher = Matcher(self.attempts)
         self.config_path = config_path
         self.directory = directory
         self.policy = None
@@ -48,16 +48,13 @@ class Engine:
         self.started_ms = now_ms()
         self.log = Log()
         self.events = Events(self.log.write)
-        self.loop = Loop(self._rings_ready)
+        self.loop = Loop()
         self.doors = Doors(self.loop, self.events, conntrack.cut)
         self.interfaces = Interfaces(self.loop, self.events)
         self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.events)
-        self._rings = self.knocks.rings_ready
+        self.loop.rings_ready = self.knocks.rings_ready
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
-
-    def _rings_ready(self, at_ms):
-        return self._rings(at_ms)
 
     def start(self):
         """Everything up to the first turn. Raises KnockletError."""
@@ -100,11 +97,8 @@ class Engine:
             say(line)
 
     def _forget_old(self, at_ms):
-        self._attempts.forget_old(at_ms)
+        self.attempts.forget_old(at_ms)
         return _DAY_MS
-
-    def attempts_live(self):
-        return self._attempts.live(now_ms())
 
     def packet_counts(self):
         """What became of the packets that passed the filter: name -> how many, those that occurred."""
@@ -154,11 +148,11 @@ def main(argv):
             return 0
         run_dir.prepare(directory)
         lock = run_dir.lock(directory)
+        if not lock:
+            say("another engine runs with run directory %s" % directory)
+            return 3
         engine = Engine(config_path, directory)
         engine.start()
-    except run_dir.AlreadyRunning as error:
-        say(str(error))
-        return 3
     except KnockletError as error:
         say(str(error))
         return 2

@@ -22,7 +22,7 @@ _PACKET_VERSION = 10
 _PACKET_IGNORE_OUTGOING = 23
 _SO_ATTACH_FILTER = 26
 _AF_PACKET = 17
-_ETH_P_ALL = 3
+_ETH_P_ALL = 3  # in network order below
 _TPACKET_V2 = 1
 
 _FRAME_BYTES = 256
@@ -36,8 +36,10 @@ _NET_LOW, _NET_HIGH = (14, 15) if _LITTLE else (15, 14)
 _TP_STATUS_USER = 1
 
 
-def _network_order(number):
-    return (number & 0xFF) << 8 | number >> 8 if _LITTLE else number
+def attach_filter(sock, program):
+    """Replace the kernel filter of a socket (instructions of core.bpf). Raises OSError."""
+    code = bpf.assemble(program)
+    sock.setsockopt(libc.SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", len(program), addressof(code)))
 
 
 class Capture:
@@ -66,7 +68,6 @@ class Capture:
         self._frame = 0  # offset of the frame that is next
         self._end = count * _FRAME_BYTES
         self.ifindex = 0  # 0: listening to nothing
-        self.filtered = True  # False: the kernel could not take the filter
         self.dropped = 0  # by the kernel, because the ring was full
         self.attach(nothing())
 
@@ -91,28 +92,22 @@ class Capture:
     def attach(self, program):
         """Replace the kernel filter (instructions of core.bpf); the old one serves until the new one is in.
 
-        Where the kernel has no memory for it (net.core.optmem_max), everything passes and is judged here: `filtered` is False.
+        Where the kernel has no memory for it (net.core.optmem_max), everything passes and is judged here.
         """
-        code = bpf.assemble(program)
-        self.filtered = True
-        try:
-            self._attach(code, len(program))
-            return
-        except OSError:
-            pass
+        everything = [bpf.instruction(bpf.RET, KEEP_BYTES)]
         # Before Linux 6.8 old and new are charged together: go through one that passes everything.
-        self._attach(bpf.assemble([bpf.instruction(bpf.RET, KEEP_BYTES)]), 1)
-        try:
-            self._attach(code, len(program))
-        except OSError:
-            self.filtered = False
-
-    def _attach(self, code, count):
-        self.socket.setsockopt(libc.SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", count, addressof(code)))
+        for attempt in (program, everything, program):
+            try:
+                attach_filter(self.socket, attempt)
+                if attempt is program:
+                    return
+            except OSError:
+                if attempt is everything:
+                    raise
 
     def bind(self, ifindex):
         """Listen to this interface from now on. Raises OSError."""
-        self.socket.bind(pack("@HHiHBB8s", _AF_PACKET, _network_order(_ETH_P_ALL), ifindex, 0, 0, 0, b""))
+        self.socket.bind(pack("@HHiHBB8s", _AF_PACKET, _ETH_P_ALL << 8 if _LITTLE else _ETH_P_ALL, ifindex, 0, 0, 0, b""))
         self.ifindex = ifindex
 
     def clear_error(self):

@@ -32,10 +32,10 @@ class Control:
     """`verbs`: name -> function(request) that returns a dict; it may raise KnockletError."""
 
     def __init__(self, run_dir, loop, events, verbs):
-        self._loop = loop
-        self._events = events
-        self._verbs = verbs
-        self._clients = 0
+        self.loop = loop
+        self.events = events
+        self.verbs = verbs
+        self.clients = 0
         try:
             os.remove(run_dir + "/control")  # a dead engine's: the lock says that no other one lives
         except OSError:
@@ -56,25 +56,18 @@ class Control:
         except OSError:
             return
         uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
-        if uid != 0 or self._clients == _CLIENTS:
+        if uid != 0 or self.clients == _CLIENTS:
             client.close()
             return
         client.setblocking(False)
-        self._clients += 1
-        connection = _Connection(client, self._loop, self._events, self._verbs, self._gone)
-        self._loop.add(client, connection.readable)
-
-    def _gone(self):
-        self._clients -= 1
+        self.clients += 1
+        self.loop.add(client, _Connection(client, self).readable)
 
 
 class _Connection:
-    def __init__(self, client, loop, events, verbs, gone):
+    def __init__(self, client, control):
         self._client = client
-        self._loop = loop
-        self._events = events
-        self._verbs = verbs
-        self._gone = gone
+        self._control = control
         self._follower = None
 
     def readable(self, flags):
@@ -90,7 +83,7 @@ class _Connection:
             self._close()
             return
         self._follower = self._follow  # one bound method, so that it is found again in the list
-        self._events.followers.append(self._follower)
+        self._control.events.followers.append(self._follower)
 
     def _answer(self, data):
         try:
@@ -100,10 +93,10 @@ class _Connection:
             return {"ok": False, "error": "not a request"}, False
         if verb == "events":
             return {"ok": True}, True
-        if verb not in self._verbs:
+        if verb not in self._control.verbs:
             return {"ok": False, "error": "unknown verb"}, False
         try:
-            answer = self._verbs[verb](request)
+            answer = self._control.verbs[verb](request)
         except (KnockletError, OSError) as error:  # an OSError is the kernel's refusal of a part of it
             return {"ok": False, "error": str(error)}, False
         answer["ok"] = True
@@ -123,10 +116,11 @@ class _Connection:
     def _close(self):
         if self._follower:
             # A new list: the old one may be being walked through.
-            self._events.followers = [f for f in self._events.followers if f is not self._follower]
+            events = self._control.events
+            events.followers = [follower for follower in events.followers if follower is not self._follower]
             self._follower = None
         if self._client:
-            self._loop.remove(self._client)
+            self._control.loop.remove(self._client)
+            self._control.clients -= 1
             self._client.close()
             self._client = None
-            self._gone()

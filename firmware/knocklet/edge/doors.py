@@ -43,13 +43,11 @@ class Doors:
         if known and service.one_shot:
             self._look(now_ms)  # a used one is told as used, not taken for a live one
         try:
-            self._add(service, address, known)
-        except Missing:
-            self._restore(now_ms)
             try:
+                self._add(service, address, known)
+            except Missing:
+                self._restore(now_ms)
                 self._add(service, address, False)
-            except FirewallError as error:
-                return self._refuse(now_ms, service, client, address, str(error))
         except FirewallError as error:
             return self._refuse(now_ms, service, client, address, str(error))
         grant, new = grants.put(service, address, client, now_ms)

@@ -14,7 +14,6 @@ chmod = _libc.func("i", "chmod", "si")
 umask = _libc.func("i", "umask", "i")
 flock = _libc.func("i", "flock", "ii")
 fcntl = _libc.func("i", "fcntl", "iii")
-getuid = _libc.func("i", "getuid", "")
 _getsockopt = _libc.func("i", "getsockopt", "iiipp")
 
 PROT_READ_WRITE = 3

@@ -17,9 +17,8 @@ def now_ms():
 
 
 class Loop:
-    def __init__(self, rings_ready):
-        """`rings_ready` is called with the time on every turn; it returns True when it left packets waiting."""
-        self._rings_ready = rings_ready
+    def __init__(self):
+        self.rings_ready = None  # called with the time on every turn; it returns True when it left packets waiting
         self._poller = select.poll()
         self._handlers = {}  # socket -> function(poll flags)
         self._timers = []  # [due_ms, function(now_ms) that gives the wait to its next call in ms, or -1]
@@ -63,7 +62,7 @@ class Loop:
         """One turn: sleep until something happens, at most `longest_ms`, and handle it. Hot: allocates nothing itself, and
         is in small pieces so that no call's frame comes from the heap (core/packet.py)."""
         at_ms = now_ms()
-        if self._rings_ready(at_ms):
+        if self.rings_ready(at_ms):
             longest_ms = 0
         elif self._has_timer:
             longest_ms = self._until_timer(at_ms, longest_ms)

@@ -7,13 +7,11 @@ What wakes us is said in nft_netlink.deletions().
 import socket
 from struct import pack
 from sys import byteorder
-from uctypes import addressof
 
-from ..core import bpf
+from .capture import attach_filter
 from .netlink import AF_NETLINK, NETLINK_NETFILTER
 from .nft_netlink import KEEP, deletions
 
-_SO_ATTACH_FILTER = 26
 _GROUP = 1 << (7 - 1)  # NFNLGRP_NFTABLES
 _READS = 64  # at once; the rest wakes us again
 _EAGAIN = 11
@@ -24,9 +22,7 @@ class Watch:
 
     def __init__(self):
         self.socket = socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        program = bpf.assemble(deletions(byteorder))
-        filter = pack("@HP", len(program) // 8, addressof(program))
-        self.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter)
+        attach_filter(self.socket, deletions(byteorder))
         self.socket.bind(pack("@HHII", AF_NETLINK, 0, 0, _GROUP))
         self.socket.setblocking(False)
 

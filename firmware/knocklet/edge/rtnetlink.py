@@ -41,7 +41,7 @@ class Rtnetlink:
     def __init__(self, loop, interfaces):
         self._interfaces = interfaces
         self._lost = False
-        self._socket = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+        self._socket = _asking()
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUF, _RCVBUF_BYTES)
         self._socket.bind(pack("@HHII", _AF_NETLINK, 0, 0, _GROUPS))
         self._socket.setblocking(False)
@@ -50,8 +50,7 @@ class Rtnetlink:
     def refresh(self, at_ms):
         """Learn everything anew. Raises KnockletError when the kernel does not answer."""
         self._interfaces.forget()
-        asking = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)  # its own: no change pushes an answer out
-        asking.settimeout(_TIMEOUT_S)
+        asking = _asking()  # its own: no change pushes an answer out
         try:
             for kind in (_GETLINK, _GETADDR):
                 asking.send(_message(kind, _REQUEST | _DUMP, pack("@BBHiII", 0, 0, 0, 0, 0, 0)))
@@ -121,20 +120,23 @@ class Rtnetlink:
         """The name of the interface that a packet to `address` (4 or 16 bytes) leaves by, or None without a route."""
         family = 2 if len(address) == 4 else 10
         body = pack("@BBBBBBBBI", family, 8 * len(address), 0, 0, 0, 0, 0, 0, 0) + attribute(_RTA_DST, address)
-        asking = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+        asking = _asking()
         try:
-            asking.settimeout(_TIMEOUT_S)
             asking.send(_message(_GETROUTE, _REQUEST, body))
             data = asking.recv(_READ_BYTES)
             if unpack_from("@H", data, 4)[0] != _NEWROUTE:
                 return None
-            oif = attributes(data, 16 + 12, len(data)).get(_RTA_OIF)
-            name = oif and self._interfaces.name_of(unpack_from("@I", oif)[0])
-            return name or None
-        except OSError:
+            return self._interfaces.name_of(unpack_from("@I", attributes(data, 16 + 12, len(data))[_RTA_OIF])[0])
+        except (OSError, KeyError):  # no answer, or one without an interface
             return None
         finally:
             asking.close()
+
+
+def _asking():
+    made = socket.socket(_AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+    made.settimeout(_TIMEOUT_S)
+    return made
 
 
 def _message(kind, flags, body):

@@ -9,10 +9,6 @@ _DIRECTORY = 0x4000
 _NOT_OURS_ALONE = 0o077
 
 
-class AlreadyRunning(KnockletError):
-    """Another engine holds the lock."""
-
-
 def prepare(path):
     """Make the directory when it is not there. Raises KnockletError when somebody else could put things into it."""
     try:
@@ -29,9 +25,7 @@ def prepare(path):
 
 
 def lock(path):
-    """Hold the engine's lock until this process ends, however it ends. Returns the file: keep it."""
+    """Hold the engine's lock until this process ends, however it ends. Returns the file: keep it. None: another has it."""
     held = open(path + "/lock", "w")
     libc.fcntl(held.fileno(), libc.F_SETFD, libc.FD_CLOEXEC)  # a tool that we run and that outlives us does not hold it
-    if libc.flock(held.fileno(), libc.LOCK_EX_NB) != 0:
-        raise AlreadyRunning("another engine runs with run directory %s" % path)
-    return held
+    return held if libc.flock(held.fileno(), libc.LOCK_EX_NB) == 0 else None

@@ -37,7 +37,7 @@ class Verbs:
             "grants": len(engine.doors.grants.live),
             "counts": engine.doors.counts,
             "packets": engine.packet_counts(),
-            "attempts": engine.attempts_live(),
+            "attempts": engine.attempts.live(now_ms()),
             "wakeups": engine.loop.turns,
             "heap_alloc_bytes": gc.mem_alloc(),
             "heap_free_bytes": gc.mem_free(),
