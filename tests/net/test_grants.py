@@ -127,14 +127,18 @@ def test_idle_and_max(lab, dut):
         assert lab.tcp_open(lab.gateway.ip4, 8003) == "open"
 
 
-def test_max_without_engine(lab, dut):
-    """Nobody is there to end it, the traffic never ends: the kernel closes it at max, and at idle where there is none."""
+def test_without_engine(lab, dut):
+    """Nobody is there to end them: the kernel does, at the ttl, at idle without traffic, at max with traffic all the time."""
+    opened, _ = let_in(lab, dut, "plain")
     let_in(lab, dut, "idle")
-    opened, _ = let_in(lab, dut, "brief")
+    let_in(lab, dut, "brief")
     dut.kill()
+    assert set(kernel.entries(lab)) == {(1, lab.client.ip4), (3, lab.client.ip4), (4, lab.client.ip4)}
+    assert lab.tcp_open(lab.gateway.ip4, 8001) == "open"
     with Connection(lab.gateway.ip4, 8004, lab.client) as kept, meanwhile(kept.works, 0.3):
-        wait_until(lambda: (3, lab.client.ip4) not in kernel.entries(lab), "idle", interval_s=0.1)
-        assert closed(lab, 8003)
+        wait_until(lambda: list(kernel.entries(lab)) == [(4, lab.client.ip4)], "ttl and idle", interval_s=0.1)
+        assert 1 < time.monotonic() - opened < 4
+        assert closed(lab, 8001) and closed(lab, 8003)
         assert lab.tcp_open(lab.gateway.ip4, 8004) == "open"
         wait_until(lambda: closed(lab, 8004), "max")
         assert 2 < time.monotonic() - opened < 6
