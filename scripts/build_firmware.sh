@@ -22,8 +22,9 @@ rm -rf $new $folded
 cd $folded
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
-    # -s: the name a traceback shows, the same on every machine. -O3: without line numbers, which fold_constants.py has undone.
-    "$compiler" -O3 -s "$source" -o "../firmware.new/${source%.py}.mpy" "$source"
+    # -s: what a traceback shows, the module's name. -O3: without line numbers, which fold_constants.py has undone.
+    module=${source##*/}
+    "$compiler" -O3 -s "${module%.py}" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
 cd ../..
 cp $folded/*.py $new/

@@ -124,7 +124,7 @@ class Doors:
         """At start: what the kernel holds open was granted by an engine before this one."""
         services = {service.index: service for service in self.policy.services}
         for index, _family, address, left_ms, max_left_ms in self.firewall.entries():
-            if index in services and not self.grants.full():
+            if not self.grants.full():
                 self.grants.adopt(services[index], address, left_ms, max_left_ms, now_ms)
                 self.counts["restored"] += 1
 
@@ -142,11 +142,11 @@ class Doors:
         except FirewallError:
             self.counts["firewall_failed"] += 1
             return _RETRY_MS
-        there = {(index, address): (left_ms, max_left_ms) for index, _family, address, left_ms, max_left_ms in entries}
+        there = {(index, address): left_ms for index, _family, address, left_ms, _ in entries}
         for grant in list(self.grants.live):
             if grant.key() in there:
                 if grant.service.idle_s:  # traffic has renewed it; ipset rounds seconds down, so look once more at 0
-                    grant.end_ms = after(now_ms, max(there[grant.key()][0], _LAST_LOOK_MS))
+                    grant.end_ms = after(now_ms, max(there[grant.key()], _LAST_LOOK_MS))
             else:
                 self._vanished(grant, now_ms)
         self._plan(now_ms)
