@@ -104,10 +104,7 @@ def _service(name, table):
     if service.one_shot and (service.idle_s or service.cut):
         table.fail("one_shot", True, "'one_shot' without 'idle' and 'cut': its first connection uses the entry up")
     table.done()
-    if service.to is None and service.to6 is None:
-        service.families = (4, 6)
-    else:
-        service.families = ((4,) if service.to else ()) + ((6,) if service.to6 else ())
+    service.families = ((4,) if service.to else ()) + ((6,) if service.to6 else ()) or (4, 6)
     return service
 
 
@@ -117,12 +114,12 @@ def _endpoint(table, key, count, allowed):
         return None, 0
     try:
         address, port = parse_endpoint(text)
+        if count == 4:  # neither "this network" nor loopback nor multicast
+            good = len(address) == 4 and address[0] not in (0, 127) and address[0] < 224
+        else:  # neither unspecified, loopback, IPv4-mapped nor link-local nor multicast
+            good = len(address) == 16 and any(address[:10]) and address[0] < 0xFE
     except ValueError:
-        table.fail(key, text, allowed)
-    if count == 4:  # neither "this network" nor loopback nor multicast
-        good = len(address) == 4 and address[0] not in (0, 127) and address[0] < 224
-    else:  # neither unspecified, loopback, IPv4-mapped nor link-local nor multicast
-        good = len(address) == 16 and any(address[:10]) and address[0] < 0xFE
+        good = False
     if not good:
         table.fail(key, text, allowed)
     return address, port

@@ -80,8 +80,7 @@ def _find(asking, service, family, address):
 def _leads_to(service, family, address, original):
     """Does a connection with this original direction come from `address` and lead to the service?"""
     parts = attributes(original, 0, len(original))
-    ip = attributes(parts[_IP], 0, len(parts[_IP])) if _IP in parts else {}
-    proto = attributes(parts[_PROTO], 0, len(parts[_PROTO])) if _PROTO in parts else {}
+    ip, proto = [attributes(part, 0, len(part)) for part in (parts.get(_IP, b""), parts.get(_PROTO, b""))]
     if ip.get(_SRC[family]) != address or proto.get(_NUM) != bytes([service.protocol]):
         return False
     device, port = (service.to, service.to_port) if family == 4 else (service.to6, service.to6_port)

@@ -23,17 +23,15 @@ def parse_ipv4(text):
 
 def parse_ipv6(text):
     """16 bytes. No zone; the last 32 bits may be dotted. Raises ValueError."""
-    halves = text.split("::")
-    if len(halves) > 2:
-        raise _unreadable(text, "not an IPv6 address")
+    first, gap, rest = text.partition("::")
     try:
-        groups = [_groups(halves[0], len(halves) == 1)] + [_groups(half, True) for half in halves[1:]]
+        before, after = _groups(first, not gap), _groups(rest, True)
+        missing = 16 - len(before) - len(after)
+        if missing >= 2 if gap else missing == 0:
+            return before + bytes(missing) + after
     except ValueError:
-        raise _unreadable(text, "not an IPv6 address")
-    missing = 16 - sum([len(group) for group in groups])
-    if missing if len(halves) == 1 else missing < 2:
-        raise _unreadable(text, "not an IPv6 address")
-    return groups[0] + bytes(missing) + (groups[1] if len(halves) == 2 else b"")
+        pass
+    raise _unreadable(text, "not an IPv6 address")
 
 
 def _groups(text, last):
