@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 MICROPYTHON = {bits: ROOT / "build" / "micropython" / bits / "micropython" for bits in ("64", "32")}
 
+TOOLS = os.environ.get("FIREWALL_TOOLS")  # a folder with nft, iptables-restore ... of another version to be tried
+
 CLIENT, ATTACKER, GATEWAY, CAMERA, HEAT, ASIDE = (
     "198.51.100.2", "198.51.100.3", "198.51.100.1", "192.168.1.50", "192.168.1.60", "192.168.2.70",
 )  # fmt: skip
@@ -83,6 +85,7 @@ class Net:
 
     def run(self, command, namespace="gateway", check=True):
         """A shell command in a namespace; its output."""
+        command = f"PATH={TOOLS}:$PATH; {command}" if TOOLS else command
         done = subprocess.run(
             ["ip", "netns", "exec", self.prefix + namespace, "sh", "-c", command], capture_output=True, text=True
         )
@@ -131,7 +134,10 @@ class Net:
 
     def driver(self, bits="64", wrapper=""):
         command = [MICROPYTHON[bits], HERE / "firewall_driver.py", ROOT / "firmware", self.run_dir]
-        return Remote(["ip", "netns", "exec", self.prefix + "gateway", *wrapper.split(), *[str(word) for word in command]])
+        driver = Remote(["ip", "netns", "exec", self.prefix + "gateway", *wrapper.split(), *[str(word) for word in command]])
+        if TOOLS:
+            driver.path(path=TOOLS + ":$PATH")
+        return driver
 
     def clean(self):
         """No rules, no sets, no connections: as just booted."""

@@ -32,10 +32,11 @@ def text(policy, old_chains=(), old_sets=()):
     """The whole ruleset. `old_chains`, `old_sets`: names in the table now; what is not wanted any more is deleted."""
     chains = _chains(policy)
     sets = protected.all_sets(policy)
-    lines = ["add table inet " + TABLE, "flush table inet " + TABLE, "table inet %s {" % TABLE]
-    for name, family in sets:
-        lines.append("  set %s { type ipv%d_addr; flags dynamic,timeout; timeout %ds; size %d; }"
-                     % (name, family, protected.DEFAULT_S, protected.SET_LIMIT))  # fmt: skip
+    lines = ["add table inet " + TABLE, "flush table inet " + TABLE]
+    for name, family in sets:  # in the table's braces, they make nft 0.9.8 crash
+        lines.append("add set inet %s %s { type ipv%d_addr; flags dynamic,timeout; timeout %ds; size %d; }"
+                     % (TABLE, name, family, protected.DEFAULT_S, protected.SET_LIMIT))  # fmt: skip
+    lines.append("table inet %s {" % TABLE)
     for name in sorted(chains):
         lines += ["  chain %s {" % name] + ["    " + rule for rule in chains[name]] + ["  }"]
     lines.append("}")
