@@ -152,9 +152,10 @@ def _sequence(name, table, by_name):
 
 
 def _check_services(services):
-    """No two services may share an index, or be reached at one port."""
+    """No two services may share an index, or be reached at one port; to one device's port all or none cut."""
     indexes = {}
     doors = {}
+    devices = {}
     for service in services:
         other = indexes.setdefault(service.index, service)
         if other is not service:
@@ -167,6 +168,10 @@ def _check_services(services):
             if other is not service:
                 raise ConfigError("services.%s.%s: %d is %s's; allowed: a port of its own"
                                   % (service.name, "to6" if forwarded else "port", port, other.name))  # fmt: skip
+        other = devices.setdefault((service.protocol, service.to, service.to_port), service)
+        if service.to and other.cut != service.cut:
+            raise ConfigError("services.%s.cut: %s leads to the same place; allowed: the same 'cut' for both"
+                              % (service.name, other.name))  # fmt: skip
 
 
 def _check_steps(policy):

@@ -1,7 +1,7 @@
 """What both backends do alike: a grant is one entry in one set, or in two that must both have it (idle and max)."""
 
 from . import protected
-from .firewall import FirewallError, Full, Missing, check_forwarding, families
+from .firewall import FirewallError, Full, Missing, families
 from .netlink import Netlink
 
 _ENOENT = 2
@@ -24,11 +24,6 @@ class Backend:
     def close(self):
         """Let go of what this object holds; rules and entries stay as they are."""
         self._netlink.close()
-
-    def _check(self, policy):
-        """Before install(). Raises FirewallError."""
-        protected.check(policy)
-        check_forwarding(policy)
 
     def _installed(self, policy):
         self._policy = policy

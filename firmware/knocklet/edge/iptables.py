@@ -4,21 +4,19 @@ Changes by others are noticed without running anything: the kernel counts genera
 tells the number and size of the rules of an old table (iptables-legacy). Only when these differ, the rules are read.
 """
 
-import ffi
 import socket
 from hashlib import sha256
-from struct import pack
 
 from . import iptables_rules
 from .firewall import OUTPUT, FirewallError, exists, run
+from .libc import getsockopt
 from .nft_netlink import generation
 
-_SUFFIX = {4: "iptables", 6: "ip6tables"}
 _RAW = 3  # SOCK_RAW
 _ANY = 255  # IPPROTO_RAW
 _INET = {4: (2, 0), 6: (10, 41)}  # address family, level of IP options
 _SO_GET_INFO = 64  # IPT_SO_GET_INFO, IP6T_SO_GET_INFO
-_INFO_BYTES = 84  # struct ipt_getinfo: char name[32], u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size
+_INFO = "@84s"  # struct ipt_getinfo: char name[32], u32 valid_hooks, hook_entry[5], underflow[5], num_entries, size
 
 _HELP = (
     # words in a tool's error, and what is needed
@@ -41,7 +39,7 @@ def find(run_dir):
     """
     for tool in TOOLS:
         for family in (4, 6):
-            if tool == "iptables-legacy" and not _legacy_tables(family):
+            if tool == "iptables-legacy" and not _old_tables(family):
                 continue
             status, _ = run(run_dir, "%s-save" % _name(tool, family))
             if status == 0 and iptables_rules.in_force(_printed(run_dir)):
@@ -49,16 +47,18 @@ def find(run_dir):
     return "iptables", False
 
 
-def _legacy_tables(family):
+def _old_tables(family):
+    """Names of the tables of iptables-legacy."""
     try:
-        with open("/proc/net/ip%s_tables_names" % ("" if family == 4 else "6")) as file:
-            return file.read().strip() != ""
+        with open("/proc/net/%s_tables_names" % _name("ip", family)) as file:
+            return file.read().split()
     except OSError:
-        return False
+        return []
 
 
 def _name(tool, family):
-    return _SUFFIX[family] + tool[len("iptables") :]
+    """The same of a family: iptables -> ip6tables."""
+    return tool if family == 4 else "ip6" + tool[2:]
 
 
 def _printed(run_dir):
@@ -137,7 +137,7 @@ class Iptables:
 
 def _count(asking, family):
     """What changes whenever somebody changes rules: nf_tables' generation and what the kernel says of old tables."""
-    return generation(asking), _old_table(family, b"filter"), _old_table(family, b"nat")
+    return generation(asking), _old_table(family, "filter"), _old_table(family, "nat")
 
 
 def _digest(rules):
@@ -152,23 +152,15 @@ def _explained(name, error):
     return "%s: %s" % (name, error)
 
 
-_getsockopt = ffi.open(None).func("i", "getsockopt", "iiipp")
-
-
 def _old_table(family, table):
     """What the kernel counts of a table of iptables-legacy; None when there is no such table."""
-    # Asking for a table that is not there would make one: look at the names first.
-    try:
-        with open("/proc/net/ip%s_tables_names" % ("" if family == 4 else "6")) as file:
-            if table.decode() not in file.read().split():
-                return None
-    except OSError:
+    if table not in _old_tables(family):  # asking for it would make it
         return None
     domain, level = _INET[family]
     asking = socket.socket(domain, _RAW, _ANY)
-    info = bytearray(_INFO_BYTES)
-    info[: len(table)] = table
-    length = bytearray(pack("@I", _INFO_BYTES))
-    status = _getsockopt(asking.fileno(), level, _SO_GET_INFO, info, length)
-    asking.close()
-    return bytes(info) if status == 0 else None
+    try:
+        return getsockopt(asking.fileno(), level, _SO_GET_INFO, _INFO, table.encode())
+    except OSError:
+        return None
+    finally:
+        asking.close()

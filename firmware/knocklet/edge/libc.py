@@ -4,7 +4,7 @@ ffi.open(None) is the program's own C library, whatever its name (glibc, musl).
 """
 
 import ffi
-from struct import pack, unpack
+from struct import calcsize, pack, unpack
 
 _libc = ffi.open(None)
 # mmap's offset is 64 bits on musl even on 32-bit CPUs: always 0 here, so trailing zeros serve every calling convention.
@@ -27,9 +27,10 @@ SO_ERROR = 4
 SO_PEERCRED = 17
 
 
-def getsockopt(fd, level, option, fmt):
-    """The integers of a socket option laid out as struct `fmt`. Raises OSError."""
-    value = bytearray(len(pack(fmt, *([0] * len(fmt.strip("@"))))))
+def getsockopt(fd, level, option, fmt, asked=b""):
+    """The parts of a socket option laid out as struct `fmt`; `asked`: what it begins with as a question. Raises OSError."""
+    value = bytearray(calcsize(fmt))
+    value[: len(asked)] = asked
     length = bytearray(pack("@I", len(value)))
     if _getsockopt(fd, level, option, value, length) < 0:
         raise OSError(22, "getsockopt %d, %d" % (level, option))

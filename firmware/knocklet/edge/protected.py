@@ -2,12 +2,14 @@
 
 A service whose rules would say anything else than before gets sets of other names (a tag of its shape is in them): so old
 entries never open a new thing, and install() can keep or delete whole sets by name alone.
+
+All that gets into the text of a rule is a number written by %d, an address written from its bytes, or the name of an
+interface, which core/policy.py has checked.
 """
 
 from hashlib import sha256
 
 from ..wire.addresses import format_address
-from .firewall import SAFE, FirewallError
 
 TCP = 6
 UDP = 17
@@ -18,20 +20,6 @@ OTHERS = 0xB4FFFFFF  # all the other bits: somebody else's
 UNASKED = {4: (3, 5, 11, 12), 6: (1, 2, 3, 4, 137)}
 SET_LIMIT = 1024  # entries of one set; the engine holds 256 grants at most
 DEFAULT_S = 30  # for an entry that somebody adds by hand without a time: none may be for ever
-_INTERFACE_BYTES = 15
-
-
-def check(policy):
-    """Raises FirewallError for what must not get into the text of a rule. Numbers and addresses cannot be anything else
-    there: they are written by %d and from bytes."""
-    for name in policy.interfaces:
-        if not 0 < len(name) <= _INTERFACE_BYTES or name[0] in "-." or any(c not in SAFE for c in name):
-            raise FirewallError("interfaces: a name that cannot stand in a rule")
-    for family in (4, 6):
-        for _, _, _, services in devices(policy, family):
-            if any(service.cut != services[0].cut for service in services):
-                raise FirewallError("services %s lead to one place: allowed: the same 'cut' for all of them"
-                                    % ", ".join([service.name for service in services]))  # fmt: skip
 
 
 def set_names(service, family):
