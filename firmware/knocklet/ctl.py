@@ -50,7 +50,7 @@ def _show(verb, answer):
 
 
 def main(argv):
-    words = list(argv)
+    words = argv[:]
     as_json = "--json" in words
     if as_json:
         words.remove("--json")

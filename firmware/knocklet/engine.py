@@ -125,7 +125,7 @@ def _arguments(argv):
     """(config path, run directory, check only). Raises KnockletError."""
     values = {"--config": _CONFIG, "--run-dir": _RUN_DIR}
     check = False
-    rest = list(argv)
+    rest = argv[:]
     while rest:
         word = rest.pop(0)
         if word == "--check":

@@ -41,8 +41,7 @@ def find(run_dir):
         for family in (4, 6):
             if tool == "iptables-legacy" and not _old_tables(family):
                 continue
-            status, _ = run(run_dir, "%s-save" % _name(tool, family))
-            if status == 0 and iptables_rules.in_force(_printed(run_dir)):
+            if run(run_dir, _name(tool, family) + "-save")[0] == 0 and iptables_rules.in_force(_printed(run_dir)):
                 return tool, True
     return "iptables", False
 

@@ -25,6 +25,7 @@ FD_CLOEXEC = 1
 SOL_SOCKET = 1
 SO_ERROR = 4
 SO_PEERCRED = 17
+_EINVAL = 22
 
 
 def getsockopt(fd, level, option, fmt, asked=b""):
@@ -33,5 +34,5 @@ def getsockopt(fd, level, option, fmt, asked=b""):
     value[: len(asked)] = asked
     length = bytearray(pack("@I", len(value)))
     if _getsockopt(fd, level, option, value, length) < 0:
-        raise OSError(22, "getsockopt %d, %d" % (level, option))
+        raise OSError(_EINVAL)
     return unpack(fmt, value)
