@@ -49,8 +49,7 @@ def _show(verb, answer):
                 print("%s: %s" % (key, answer[key] if isinstance(answer[key], str) else json.dumps(answer[key])))
 
 
-def main(argv):
-    words = argv[:]
+def main(words):
     as_json = "--json" in words
     if as_json:
         words.remove("--json")

@@ -125,13 +125,12 @@ def _arguments(argv):
     """(config path, run directory, check only). Raises KnockletError."""
     values = {"--config": _CONFIG, "--run-dir": _RUN_DIR}
     check = False
-    rest = argv[:]
-    while rest:
-        word = rest.pop(0)
+    while argv:
+        word = argv.pop(0)
         if word == "--check":
             check = True
-        elif word in values and rest:
-            values[word] = rest.pop(0)
+        elif word in values and argv:
+            values[word] = argv.pop(0)
         else:
             raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --check" % word)
     return values["--config"], values["--run-dir"], check
