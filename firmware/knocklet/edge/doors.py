@@ -102,8 +102,7 @@ class Doors:
             raise
         if self.firewall is not None:
             if type(self.firewall) is not type(firewall):
-                self.close(self.grants.live, "config", now_ms)
-                self.firewall.uninstall()
+                self.close(self.grants.live, "config", now_ms)  # what the other kind had, install() has taken away
             self.firewall.close()
         shapes = {service.shape(): service for service in policy.services}
         gone = [grant for grant in self.grants.live if grant.service.shape() not in shapes]
