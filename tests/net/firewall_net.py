@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -158,8 +159,17 @@ class Net:
         subprocess.run(["rm", "-rf", self.run_dir])
 
 
+def remove_leftovers():
+    """Namespaces of a run that was killed: their names tell its process number."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    for name in re.findall(r"^kfw\d+-\w+", listed, re.MULTILINE):
+        if not pathlib.Path("/proc", name[3 : name.index("-")]).exists():
+            subprocess.run(["ip", "netns", "del", name])
+
+
 @contextlib.contextmanager
 def made():
+    remove_leftovers()
     net = Net()
     try:
         net.make()
