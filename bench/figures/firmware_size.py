@@ -1,4 +1,4 @@
-"""How much a gateway has to store: all files of build/firmware/."""
+"""How much a gateway has to store: all files of build/firmware/. A kB is 1024 bytes, as in the other figures from /proc."""
 
 from ..figure import at_most
 from ..paths import FIRMWARE
@@ -8,4 +8,4 @@ NAMES = ("firmware_kb",)
 
 def measure():
     size = sum(path.stat().st_size for path in FIRMWARE.rglob("*") if path.is_file())
-    return [at_most(NAMES[0], round(size / 1000, 1), "kB", 60)]
+    return [at_most(NAMES[0], round(size / 1024, 2), "kB", 60)]
