@@ -26,15 +26,6 @@ class Place:
         self._addresses = itertools.count(int(_POOL.network_address) + 1)
         self._doors = []
 
-    def plug_in(self):
-        """Give wan0 its addresses and routes, as at the start."""
-        self.lab.set_up_wan()
-        self.route_pool()
-
-    def route_pool(self):
-        """The gateway's route to the client's many addresses; goes when wan0 goes down."""
-        self.gateway.ip(f"route replace {_POOL} via {self.client.ip4}")
-
     def source(self):
         """A client address that nobody has used before in this lab."""
         return str(IPv4Address(next(self._addresses)))
@@ -57,8 +48,8 @@ def place(firewall="ipset"):
     """A lab whose zone towards wan drops, with the pool of client addresses routed to the client."""
     with Lab(zone="drop", firewall=firewall) as lab:
         lab.client.ip(f"route add local {_POOL} dev lo")
+        lab.gateway.ip(f"route add {_POOL} via {lab.client.ip4}")
         made = Place(lab)
-        made.route_pool()
         try:
             yield made
         finally:

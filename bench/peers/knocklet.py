@@ -38,10 +38,6 @@ class Knocklet:
 
     def start(self):
         self.place.door(self.DOOR)
-        self.attach()
-
-    def attach(self):
-        """Start the engine and wait until it listens."""
         self.write_config()
         command = [self._micropython, FIRMWARE / "knocklet_engine.py", "--config", self.config, "--run-dir", self._run_dir]
         with open(self._log, "wb") as log:
@@ -54,11 +50,6 @@ class Knocklet:
         if self._process.poll() is not None:
             raise RuntimeError(f"the engine has ended: {' '.join(said.split())}")
         return "knocklet-engine: ready" in said
-
-    def kill(self):
-        """End the engine, and only it: what it put into the kernel stays."""
-        self._process.kill()
-        self._process.wait()
 
     def status(self):
         """What `knockletctl status` tells."""
