@@ -83,9 +83,13 @@ class Capture:
         return True
 
     def release(self):
-        """Give the frame back to the kernel and step on."""
+        """Give the frame back to the kernel and step on.
+
+        All of tp_status must be 0: its upper bits tell of a timestamp, when anybody on this machine wants those, or of offloads.
+        """
+        frames = self.frames
         i = self._frame
-        self.frames[i | _STATUS] = 0
+        frames[i] = frames[i | 1] = frames[i | 2] = frames[i | 3] = 0
         i += _FRAME_BYTES
         self._frame = 0 if i == self._end else i
 
