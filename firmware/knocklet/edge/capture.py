@@ -85,7 +85,7 @@ class Capture:
     def release(self):
         """Give the frame back to the kernel and step on.
 
-        All of tp_status must be 0: its upper bits tell of a timestamp, when anybody on this machine wants those, or of offloads.
+        All of tp_status must be 0: its upper bits tell of timestamps, when anybody on this machine wants those, or of offloads.
         """
         frames = self.frames
         i = self._frame
