@@ -242,7 +242,7 @@ def test_families_are_apart(lab, dut):
     assert closed(lab, 80, to=lab.camera.ip6)
     lab.knock([KNOCK["heat"]], lab.gateway.ip6)
     event = dut.expect_event("refused")
-    assert (event["service"], event["source"]) == ("heat", lab.client.ip6)
+    assert (event["service"], event["source"], event["reason"]) == ("heat", lab.client.ip6, "no IPv6 address behind it")
     assert sorted(kernel.entries(lab)) == sorted([(6, lab.client.ip6), (7, lab.client.ip4)])
 
 

@@ -89,7 +89,11 @@ def test_not_by_another_way(lab, engine):
     for address in (CAMERA, CAMERA6):
         assert lab.tcp_open(address, 80) == "refused"
         assert lab.tcp_open(address, 443) == "open", "a port that nobody protects"
-    assert lab.http("192.168.1.50", 80, from_=lab.mgmt) == PAGE
+    assert lab.http(CAMERA, 80, from_=lab.mgmt) == PAGE
+    lab.knock(KNOCK)
+    engine.expect_event("opened", service="camera")
+    assert lab.http(lab.gateway.ip4, 8080) == PAGE
+    assert lab.tcp_open(lab.gateway.ip4, 8080, from_=lab.attacker) == "refused"
 
 
 @pytest.mark.parametrize("firewall", ["ipset"], indirect=True)  # in nft the gateway's own table has to let replies pass

@@ -192,7 +192,7 @@ def test_second_engine(lab, dut):
 def test_a_tool_that_outlives_the_engine(lab, dut, tool):
     """Killed while a tool of the firewall works for it: the next engine starts all the same."""
     slow, runs = dut.config_path.with_name("slow"), dut.config_path.with_name("runs")
-    slow.write_text(f"#!/bin/sh\necho $$ >{runs}\nexec sleep 60\n")
+    slow.write_text(f"#!/bin/sh\necho $$ >{runs}\nexec sleep 20\n")
     slow.chmod(0o700)
     with without(dut.process, tool, instead=slow), connected(dut) as asking:
         asking.send(b'{"verb": "reload"}')

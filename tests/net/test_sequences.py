@@ -160,9 +160,10 @@ def test_window(lab, dut):
 
 
 def test_honest_client_who_tried_before(lab, dut):
-    """The protected port, twenty closed ones and even a decoy, then the right steps: in at once."""
-    closed = [22, 3001, 21, 23, 25, 53, 80, 81, 110, 143, 443, 445, 993, 2222, 3000, 3389, 5900, 8000, 8080, 8443, 22222]
-    lab.knock([f"{port}/tcp" for port in closed] + [f"{port}/udp" for port in closed])
+    """The protected port, twenty closed ones and again and again a decoy, then the right steps: in at once."""
+    closed = [22, 21, 23, 25, 53, 80, 81, 110, 143, 443, 445, 993, 2222, 2999, 3389, 5900, 8000, 8080, 8443, 22222]
+    for protocol in ("tcp", "udp"):
+        lab.knock([f"{port}/{protocol}" for port in (*closed, *3 * [3001])])
     lab.knock(["3002/tcp"])
     assert grants(dut) == []
     lab.knock(["3000/tcp", "3002/tcp"])
