@@ -2,10 +2,9 @@
 
 import gc
 import random
-import socket
 from time import perf_counter_ns, sleep
 
-from .probe import Probe
+from .outsider import Outsider
 
 # Before each: whatever an earlier sample has started is over; at random, because some daemons take packets by the clock.
 _REST_S = (0.02, 0.07)
@@ -20,48 +19,34 @@ def sample_ms(candidate):
     place = candidate.place
     source = place.source()
     packets = candidate.packets(source)
-    to = place.gateway.ip4
     sleep(random.uniform(*_REST_S))
-    with place.client.inside(), Probe(to, candidate.DOOR, source) as probe:
+    with place.client.inside(), Outsider(place.gateway.ip4, source) as outsider:
         gc.disable()
         try:
-            if probe.is_open():
+            if outsider.is_open(candidate.DOOR):
                 raise RuntimeError(f"{candidate.NAME}: the door was open before the knock")
-            began = knock(to, source, packets, candidate.GAP_S)
-            taken_ms = _until_open_ms(probe, began)
+            began = knock(outsider, packets, candidate.GAP_S)
+            taken_ms = _until_open_ms(outsider, candidate.DOOR, began)
         finally:
             gc.enable()
     candidate.end(source)
     return taken_ms
 
 
-def _until_open_ms(probe, began):
+def knock(outsider, packets, gap_s):
+    """Send the packets of a knock, [(port, UDP payload or None for a TCP SYN)]. Returns the time just before the last."""
+    for number, packet in enumerate(packets):
+        if number:
+            sleep(gap_s)
+        began = outsider.send(*packet)
+    return began
+
+
+def _until_open_ms(outsider, door, began):
     while True:
-        answered = probe.answered()
+        answered = outsider.answered(door)
         taken_ms = (perf_counter_ns() - began) / 1e6
         if answered:
             return taken_ms
         if taken_ms > _GIVE_UP_MS:
             return _GIVE_UP_MS
-
-
-def knock(to, source, packets, gap_s):
-    """Send the packets of a knock, [(port, UDP payload or None for a TCP SYN)]. Returns the time just before the last."""
-    for number, (port, payload) in enumerate(packets):
-        if number:
-            sleep(gap_s)
-        began = send(to, source, port, payload)
-    return began
-
-
-def send(to, source, port, payload=None):
-    """One packet of a knock from a fresh source port. Returns the time just before it left."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if payload is None else socket.SOCK_DGRAM) as made:
-        made.bind((source, 0))
-        made.setblocking(False)
-        began = perf_counter_ns()
-        if payload is None:
-            made.connect_ex((to, port))  # closed before a second SYN is due
-        else:
-            made.sendto(payload, (to, port))
-    return began

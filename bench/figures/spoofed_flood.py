@@ -2,14 +2,14 @@
 
 import heapq
 import time
+from contextlib import ExitStack
 
 from ..figure import Figure
+from ..outsider import Outsider
 from ..peers.knockd import Knockd
 from ..peers.knocklet import Knocklet
-from ..probe import Probe
 from ..process import memory_kb
 from ..race import candidates
-from ..sample import send
 
 NAMES = ("spoofed_flood_opened_of_20",)
 _KNOCKS = 20
@@ -42,31 +42,26 @@ def _flooded(candidate, gaps_s):
 
 def _opened(candidate, gap_s):
     """How many of the knocks, `gap_s` between their steps, open the door. Each begins with proof that it is closed."""
-    here, to = candidate.place, candidate.place.gateway.ip4
-    sources = [here.source() for _ in range(_KNOCKS)]
+    place, door = candidate.place, candidate.DOOR
+    sources = [place.source() for _ in range(_KNOCKS)]
     begin = time.monotonic()
     plan = [(begin + number * _APART_S, number, 0) for number in range(_KNOCKS)]  # (when, whose, which step or try at the door)
     opened = 0
-    with here.client.inside():
+    with place.client.inside(), ExitStack() as stack:
+        outsiders = [stack.enter_context(Outsider(place.gateway.ip4, source)) for source in sources]
         while plan:
             when, number, step = heapq.heappop(plan)
             time.sleep(max(0.0, when - time.monotonic()))
-            source = sources[number]
-            packets = candidate.packets(source)
+            outsider, packets = outsiders[number], candidate.packets(sources[number])
+            if step == 0 and outsider.is_open(door):
+                raise RuntimeError(f"{candidate.NAME}: the door was open before the knock")
             if step < len(packets):
-                if step == 0 and _is_open(to, candidate.DOOR, source):
-                    raise RuntimeError(f"{candidate.NAME}: the door was open before the knock")
-                send(to, source, *packets[step])
+                outsider.send(*packets[step])
                 heapq.heappush(plan, (time.monotonic() + gap_s, number, step + 1))
-            elif _is_open(to, candidate.DOOR, source):
+            elif outsider.is_open(door):
                 opened += 1
             elif step < len(packets) + _TRIES:
                 heapq.heappush(plan, (time.monotonic() + _TRY_AGAIN_S, number, step + 1))
     for source in sources:
         candidate.end(source)
     return opened
-
-
-def _is_open(to, door, source):
-    with Probe(to, door, source) as probe:
-        return probe.is_open()

@@ -4,6 +4,7 @@ import json
 
 from lab.waiting import wait_until
 
+from ..outsider import Outsider
 from ..paths import FIRMWARE, MICROPYTHON
 from ..sample import knock
 
@@ -61,5 +62,5 @@ class Knocklet:
 
     def end(self, source):
         """Knock the sequence that closes."""
-        with self.place.client.inside():
-            knock(self.place.gateway.ip4, source, [(port, None) for port in _SHUT], self.GAP_S)
+        with self.place.client.inside(), Outsider(self.place.gateway.ip4, source) as outsider:
+            knock(outsider, [(port, None) for port in _SHUT], self.GAP_S)
