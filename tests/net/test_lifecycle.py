@@ -79,8 +79,10 @@ def reload(dut):
 def started(lab, dut):
     """Another engine in the place of `dut`. Yields what it says, line by line; whoever does not read on makes it wait."""
     with lab.gateway.popen(dut.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        yield process.stdout
-        process.kill()
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
 
 
 @contextmanager
