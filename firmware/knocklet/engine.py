@@ -1,6 +1,6 @@
 """The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
 
-    knocklet_engine.py [--config FILE] [--run-dir DIR] [--check]
+    knocklet_engine.py [--config FILE] [--run-dir DIR] [--check | --uninstall]
 
 Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
 """
@@ -83,7 +83,7 @@ class Engine:
         rings = self.interfaces.open_rings(new.interfaces)
         try:
             self.doors.apply(new, backend, now_ms())
-        except KnockletError:
+        except (KnockletError, OSError):
             close_rings(rings)
             raise
         self._matcher.set_sequences(new.sequences, ports)
@@ -122,26 +122,27 @@ def say(line):
 
 
 def _arguments(argv):
-    """(config path, run directory, check only). Raises KnockletError."""
+    """(config path, run directory, what to do instead of running: "", --check or --uninstall). Raises KnockletError."""
     values = {"--config": _CONFIG, "--run-dir": _RUN_DIR}
-    check = False
+    instead = ""
     while argv:
         word = argv.pop(0)
-        if word == "--check":
-            check = True
+        if word in ("--check", "--uninstall"):
+            instead = word
         elif word in values and argv:
             values[word] = argv.pop(0)
         else:
-            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --check" % word)
-    return values["--config"], values["--run-dir"], check
+            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --check, --uninstall" % word)
+    return values["--config"], values["--run-dir"], instead
 
 
 def main(argv):
     try:
-        config_path, directory, check = _arguments(argv)
-        if check:
-            new = policy.load(config_file.read(config_path)[0])
-            for line in new.warnings:
+        config_path, directory, instead = _arguments(argv)
+        if instead == "--check":
+            data, warnings = config_file.read(config_path)
+            new = policy.load(data)
+            for line in new.warnings + warnings:
                 say(line)
             print("%s: %d services, %d sequences: good" % (config_path, len(new.services), len(new.sequences)))
             return 0
@@ -150,9 +151,13 @@ def main(argv):
         if not lock:
             say("another engine runs with run directory %s" % directory)
             return 3
+        if instead:
+            firewall.uninstall(directory)
+            print("rules and sets are gone: what is not closed by another firewall is open")
+            return 0
         engine = Engine(config_path, directory)
         engine.start()
-    except KnockletError as error:
+    except (KnockletError, OSError) as error:
         say(str(error))
         return 2
     engine.log.write("knocklet-engine: ready, firewall %s (%s)" % (engine.doors.firewall.NAME, engine.firewall_why))

@@ -112,7 +112,7 @@ def test_files(lab, engine, config):
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = one_line(lab.gateway.run([*engine.command()[:2], *words], check=False))
-        assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --check"
+        assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --check, --uninstall"
 
 
 TOOLS = {"ipset": ("iptables-restore", "iptables"), "nft": ("nft", "nftables")}

@@ -18,7 +18,7 @@ ENTRIES = _GROUPS * _WAYS
 KEY_BYTES = 2 * 16 * 256  # 16-bit values for each value of each address byte
 GUARD = 0x7F  # "sequence" of a guard entry
 ENDS = 3  # attempts of one source that decoys may end before it rests
-_GIVES_WAY = 0x10000  # more than any age in ms: before those that go only when nothing else can
+_GIVES_WAY = 0x1000000  # more than any age in ms: before those that go only when nothing else can
 _IPV6 = 0x80  # set beside the sequence, so that 16 bytes ending in zeros are not taken for an IPv4 address
 
 

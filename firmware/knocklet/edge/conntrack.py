@@ -14,6 +14,7 @@ Source: linux/netfilter/nfnetlink_conntrack.h.
 
 from struct import pack
 
+from ..core.errors import KnockletError
 from . import protected
 from .netlink import ACK, CREATE, DUMP, EXCL, NESTED, REQUEST, Netlink, attribute, attributes, message, nest
 
@@ -44,8 +45,11 @@ def cut(service, address):
     Best effort: where the kernel has no connection tracking, or does not tell, there is nothing to cut.
     """
     family = 4 if len(address) == 4 else 6
-    asking = Netlink()
     count = 0
+    try:
+        asking = Netlink()
+    except (KnockletError, OSError):
+        return count
     try:
         for _ in range(_PASSES):
             found = _find(asking, service, family, address)
@@ -95,7 +99,10 @@ def adopt(policy):
     Best effort, and only before the first rules: later, a connection without an entry is one that was cut.
     """
     ports = [service.port for service in protected.doors(policy) if service.protocol == protected.TCP and not service.cut]
-    asking = Netlink()
+    try:
+        asking = Netlink()
+    except (KnockletError, OSError):
+        return
     for client, gateway in _sockets("/proc/net/tcp", ports) + _sockets("/proc/net/tcp6", ports):
         family = 4 if len(client[0]) == 4 else 6
         body = _tuple(_TUPLE_ORIG, family, client, gateway) + _tuple(_TUPLE_REPLY, family, gateway, client) + _RUNNING

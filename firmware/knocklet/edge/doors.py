@@ -83,7 +83,7 @@ class Doors:
             family = 4 if len(grant.address) == 4 else 6
             try:
                 self.firewall.remove(grant.service, family, grant.address)
-            except FirewallError:  # the set is gone, and the entry with it; the next look restores the rules
+            except FirewallError:  # the next look restores the rules, or takes the entry away
                 self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
         self.counts["ended"] += 1
         fields = _named(grant)
@@ -142,6 +142,13 @@ class Doors:
             self.counts["firewall_failed"] += 1
             return _RETRY_MS
         there = {(index, address): left_ms for index, _family, address, left_ms, _ in entries}
+        services = {service.index: service for service in self.policy.services}
+        for index, family, address, _, _ in entries:
+            if not self.grants.of_entry((index, address)):  # it could not be taken away, or nobody granted it
+                try:
+                    self.firewall.remove(services[index], family, address)
+                except FirewallError:
+                    self._loop.sooner(self._looks, now_ms, _RETRY_MS)
         for grant in list(self.grants.live):
             if grant.key() in there:
                 if grant.service.idle_s:  # traffic has renewed it; ipset rounds seconds down, so look once more at 0

@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from ..core.clock import MASK, age
 
-SUMMED = ("sweep", "refused", "dropped")
+SUMMED = ("sweep", "refused")
 _QUIET_MS = 60_000
 
 

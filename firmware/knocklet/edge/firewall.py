@@ -42,11 +42,16 @@ def run(run_dir, command, text=""):
         with open(path + "in", "w") as file:
             file.write(text)
         status = os.system(_PATH + command + " <%sin >%sout 2>%serr" % (path, path, path))
-        with open(path + "err") as file:
-            said = [line.strip() for line in file if line.strip() and line.strip()[0] != "#"]
+        with open(path + "err", "rb") as file:
+            said = [line for line in [as_text(line).strip() for line in file] if line and line[0] != "#"]
     except OSError as error:
         raise FirewallError("%s: cannot be run with files in %s (error %d)" % (command, run_dir, error.errno))
     return status >> 8 or status & 0x7F, said[0] if said else "no word why"
+
+
+def as_text(line):
+    """A line that a program printed: others write into rules what they like, in whatever letters."""
+    return "".join([chr(byte) if byte < 127 else "?" for byte in line])
 
 
 def exists(run_dir, tool):
@@ -105,6 +110,20 @@ def choose(policy, run_dir):
             return _ipset(run_dir, tool), "no nft here (%s)" % no_nft
         except FirewallError as no_ipset:
             raise FirewallError("no firewall can be used: %s; %s" % (no_nft, no_ipset))
+
+
+def uninstall(run_dir):
+    """Take away what either kind has made. Raises FirewallError when neither can be asked."""
+    for make in (_nft, lambda directory: _ipset(directory, _tool(directory)[0])):
+        try:
+            backend = make(run_dir)
+        except FirewallError as error:
+            missing = error
+        else:
+            backend.uninstall()
+            missing = None
+    if missing:
+        raise missing
 
 
 def _nft(run_dir):

@@ -30,7 +30,7 @@ class Interfaces:
         self._events = events
         self._program = nothing()
         self._links = {}  # ifindex -> (name, is it up)
-        self._addresses = {}  # ifindex -> set of addresses
+        self._addresses = {}  # ifindex -> set of (address, prefix length): one address may have two, and lose one
 
     def open_rings(self, names):
         """Rings for the names that have none yet: name -> Capture, for `set`. Raises KnockletError, and then none is open."""
@@ -76,7 +76,7 @@ class Interfaces:
                 interface.ring.ifindex = 0
 
     def address(self, ifindex, address, added):
-        """An interface got (or lost) an address of 4 or 16 bytes."""
+        """An interface got (or lost) an address: (4 or 16 bytes, prefix length)."""
         there = self._addresses.setdefault(ifindex, set())
         if added:
             there.add(address)
@@ -87,6 +87,8 @@ class Interfaces:
         """All that is known is to be told anew (rtnetlink lost messages)."""
         self._links.clear()
         self._addresses.clear()
+        for interface in self.all:
+            interface.ring.ifindex = 0  # it may have been deleted and re-created meanwhile
 
     def name_of(self, ifindex):
         """The name of this interface, or None."""
@@ -100,7 +102,7 @@ class Interfaces:
                 if name == interface.name:
                     ifindex, up = index, is_up
             self._bind(interface, ifindex)
-            interface.own.set(self._addresses.get(interface.ring.ifindex, ()))
+            interface.own.set({address for address, _ in self._addresses.get(interface.ring.ifindex, ())})
             if up != interface.up:
                 interface.up = up
                 self._events.tell(now_ms, "interface_up" if up else "interface_down", interface=interface.name)
@@ -109,14 +111,14 @@ class Interfaces:
         ring = interface.ring
         if ring.ifindex == ifindex:
             return
-        ring.attach(nothing())  # renamed away or gone: what the old binding still hears is not ours
         ring.ifindex = 0
-        if ifindex:
-            try:
+        try:
+            ring.attach(nothing())  # renamed away or gone: what the old binding still hears is not ours
+            if ifindex:
                 ring.bind(ifindex)
-            except OSError:  # gone again meanwhile: rtnetlink will say so
-                return
-            ring.attach(self._program)
+                ring.attach(self._program)
+        except OSError:  # gone again meanwhile: rtnetlink will say so
+            ring.ifindex = 0
 
 
 def close_rings(rings):

@@ -8,7 +8,7 @@ import socket
 from hashlib import sha256
 
 from . import iptables_rules
-from .firewall import OUTPUT, FirewallError, exists, run
+from .firewall import OUTPUT, FirewallError, as_text, exists, run
 from .libc import getsockopt
 from .nft_netlink import generation
 
@@ -62,8 +62,8 @@ def _name(tool, family):
 
 def _printed(run_dir):
     """The tables that iptables-save has just printed."""
-    with open(run_dir + OUTPUT) as file:
-        return iptables_rules.parse_save(file)
+    with open(run_dir + OUTPUT, "rb") as file:
+        return iptables_rules.parse_save(as_text(line) for line in file)
 
 
 class Iptables:

@@ -7,6 +7,7 @@ import socket
 from struct import pack, unpack_from
 
 from ..core.errors import KnockletError
+from .firewall import as_text
 from .loop import now_ms
 from .netlink import attribute, attributes
 
@@ -32,6 +33,7 @@ _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
 _RTA_DST = 1
 _RTA_OIF = 4
+_AGAIN_MS = 5000
 _UP_AND_RUNNING = 0x1 | 0x40
 
 
@@ -45,6 +47,8 @@ class Rtnetlink:
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUF, _RCVBUF_BYTES)
         self._socket.bind(pack("@HHII", _AF_NETLINK, 0, 0, _GROUPS))
         self._socket.setblocking(False)
+        self._loop = loop
+        self._again = loop.timer(self._all_read)
         loop.add(self._socket, self._readable)
 
     def refresh(self, at_ms):
@@ -68,20 +72,24 @@ class Rtnetlink:
                 data = self._socket.recv(_READ_BYTES)
             except OSError as error:
                 if error.errno == _EAGAIN:
-                    self._all_read()
+                    self._all_read(now_ms())
                     return
                 self._lost = True  # ENOBUFS: more changes than fit
             else:
                 if not self._lost:
                     self._take(data)
 
-    def _all_read(self):
-        at_ms = now_ms()
+    def _all_read(self, at_ms):
+        """Act on what was told. Also the timer of a new try; returns -1: no more of them."""
         if self._lost:  # only now: what was waiting is older than what the kernel tells when asked
+            try:
+                self.refresh(at_ms)
+            except KnockletError:
+                return self._loop.start(self._again, at_ms, _AGAIN_MS) or _AGAIN_MS
             self._lost = False
-            self.refresh(at_ms)
         else:
             self._interfaces.match(at_ms)
+        return -1
 
     def _take(self, data):
         """Handle the messages of one datagram. Returns True at the end of a dump."""
@@ -107,14 +115,14 @@ class Rtnetlink:
         if not there:
             self._interfaces.link_gone(ifindex)
         elif name:
-            self._interfaces.link(ifindex, str(name[:-1], "utf-8"), flags & _UP_AND_RUNNING == _UP_AND_RUNNING)
+            self._interfaces.link(ifindex, as_text(name[:-1]), flags & _UP_AND_RUNNING == _UP_AND_RUNNING)
 
     def _address(self, there, data, at, end):
         ifindex = unpack_from("@I", data, at + 4)[0]
         found = attributes(data, at + 8, end)
         address = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)  # on PPPoE, IFA_ADDRESS is the other end
         if address:
-            self._interfaces.address(ifindex, address, there)
+            self._interfaces.address(ifindex, (address, data[at + 1]), there)
 
     def leaves_by(self, address):
         """The name of the interface that a packet to `address` (4 or 16 bytes) leaves by, or None without a route."""
