@@ -31,7 +31,7 @@ def demo():
     )
     if done.returncode:
         sys.exit(f"the demo failed:\n{done.stdout}{done.stderr}")
-    put("demo", f"```\n{done.stdout.strip()}\n```")
+    put("demo", f"```\n{done.stdout.strip(chr(10))}\n```")
 
 
 def number(value):

@@ -137,7 +137,7 @@ def test_forwarding_is_off(lab, engine, family, service, setting):
     setting_on = dict.fromkeys(setting_off, 1)
     try:
         lab.gateway.sysctl(**setting_off)
-        refused = lab.gateway.run(engine.command(), check=False)
+        refused = lab.gateway.run(engine.command(), check=False, timeout=10)
         assert (refused.returncode, refused.stderr) == (2, "knocklet-engine: " + said)
         lab.gateway.sysctl(**setting_on)
         engine.start()

@@ -182,7 +182,7 @@ def test_grants_outlive_the_engine(lab, dut):
 
 def test_second_engine(lab, dut):
     """It does not start, and does not disturb the first; after a kill -9 nothing has to be cleaned up."""
-    second = lab.gateway.run(dut.command(), check=False)
+    second = lab.gateway.run(dut.command(), check=False, timeout=10)
     assert second.returncode == 3
     assert second.stderr == f"{ENGINE}another engine runs with run directory {dut.run_dir}\n"
     let_in(lab, dut, "page")

@@ -59,9 +59,10 @@ MISTAKES = {
 }
 
 
-def one_line(done, code=2):
-    """The line that a process said on standard error, and nothing else, before it ended with this code."""
-    assert (done.returncode, done.stdout) == (code, "")
+def refusal(lab, command, **options):
+    """The line that this command says on standard error, and nothing else, before it ends with 2."""
+    done = lab.gateway.run(command, check=False, timeout=10, **options)
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(ENGINE) and done.stderr.endswith("\n") and done.stderr.count("\n") == 1
     return done.stderr[len(ENGINE) : -1]
 
@@ -71,13 +72,13 @@ def test_mistakes(lab, engine, config):
     wrong = {}
     for name, (change, said) in MISTAKES.items():
         engine.write_config(change(config))
-        line = one_line(lab.gateway.run(engine.command("--check"), check=False))
+        line = refusal(lab, engine.command("--check"))
         if not line.startswith(said):
             wrong[name] = line
     assert wrong == {}
     for name in ("port", "quote", "one index"):  # the three ways share the rest
         engine.write_config(MISTAKES[name][0](config))
-        assert one_line(lab.gateway.run(engine.command(), check=False)).startswith(MISTAKES[name][1])
+        assert refusal(lab, engine.command()).startswith(MISTAKES[name][1])
     engine.write_config(config)
     engine.start()
     for name in ("port", "quote", "one index"):
@@ -101,17 +102,17 @@ def test_check(lab, engine, config):
 def test_files(lab, engine, config):
     """A configuration that others may write, or that is not there; a run directory that others may use."""
     engine.config_path.chmod(0o622)
-    assert "others may write it; allowed: owner root, mode 0600" in one_line(lab.gateway.run(engine.command(), check=False))
+    assert "others may write it; allowed: owner root, mode 0600" in refusal(lab, engine.command())
     engine.config_path.unlink()
-    assert "cannot be read (error 2)" in one_line(lab.gateway.run(engine.command(), check=False))
+    assert "cannot be read (error 2)" in refusal(lab, engine.command())
     engine.write_config(config)
     engine.run_dir.chmod(0o755)
-    assert "must be a directory of root's with mode 0700" in one_line(lab.gateway.run(engine.command(), check=False))
+    assert "must be a directory of root's with mode 0700" in refusal(lab, engine.command())
 
 
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
-        line = one_line(lab.gateway.run([*engine.command()[:2], *words], check=False))
+        line = refusal(lab, [*engine.command()[:2], *words])
         assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --check, --uninstall"
 
 
@@ -122,7 +123,7 @@ def test_missing_tool(lab, engine, firewall):
     """At the start, and at a reload."""
     tool, package = TOOLS[firewall]
     said = f"{tool}: not found: install the package {package}"
-    assert one_line(lab.gateway.run(command_without(engine.command(), tool), check=False)) == said
+    assert refusal(lab, command_without(engine.command(), tool)) == said
     engine.start()
     with without(engine.process, tool), pytest.raises(LabError, match="exit 2: knockletctl: " + said):
         engine.reload()
@@ -132,8 +133,7 @@ def test_missing_tool(lab, engine, firewall):
 @pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 def test_no_tool_at_all(lab, engine, config):
     engine.write_config(config | {"firewall": "auto"})
-    done = lab.gateway.run(command_without(engine.command(), "nft", "iptables-restore"), check=False)
-    line = one_line(done)
+    line = refusal(lab, command_without(engine.command(), "nft", "iptables-restore"))
     assert line.startswith("no firewall can be used: ")
     assert "install the package nftables" in line and "install the package iptables" in line
 
@@ -165,13 +165,13 @@ def no_socket(domain, protocol, error):
 
 def test_kernel_without_netfilter(lab, engine):
     kernel_like_that = no_socket(AF_NETLINK, NETLINK_NETFILTER, EPROTONOSUPPORT)
-    line = one_line(lab.gateway.run(engine.command(), check=False, preexec_fn=kernel_like_that))
+    line = refusal(lab, engine.command(), preexec_fn=kernel_like_that)
     assert line == "no nfnetlink (error 93): needs the module nfnetlink (kmod-nfnetlink on OpenWrt)"
 
 
 def test_kernel_without_packet_sockets(lab, engine):
     kernel_like_that = no_socket(AF_PACKET, 0, EAFNOSUPPORT)
-    line = one_line(lab.gateway.run(engine.command(), check=False, preexec_fn=kernel_like_that))
+    line = refusal(lab, engine.command(), preexec_fn=kernel_like_that)
     assert line == "interfaces: no packet socket (error 97): needs root and CONFIG_PACKET"
 
 
@@ -179,4 +179,4 @@ def test_kernel_without_packet_sockets(lab, engine):
 def test_without_a_right(lab, engine, right, said):
     """Root, but in a container that has taken a capability away."""
     command = ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}", *engine.command()]
-    assert said in one_line(lab.gateway.run(command, check=False))
+    assert said in refusal(lab, command)

@@ -30,7 +30,8 @@ def test_nothing_is_left(lab, engine):
 def test_a_firewall_with_other_letters_in_it(lab, engine):
     """A comment in Latin-1, an error in any language: read, not stumbled over."""
     if lab.firewall == "ipset":
-        lab.gateway.run(["iptables", "-A", "INPUT", "-m", "comment", "--comment", b"K\xfcche", "-j", "ACCEPT", "-s", "10.9.9.9"])
+        rule = ["-A", "INPUT", "-s", "10.9.9.9", "-m", "comment", "--comment", b"K\xfcche", "-j", "ACCEPT"]
+        lab.gateway.run(["iptables", *rule])
     engine.start()
     assert engine.ctl("status")["firewall"] == lab.firewall
 

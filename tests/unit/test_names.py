@@ -1,4 +1,4 @@
-"""Names of services, sequences, gateways: wire.md, `id`."""
+"""Names of services, sequences, gateways."""
 
 import unittest
 

@@ -1,6 +1,6 @@
 """Port sequences: who has knocked which step, and does a packet complete one?
 
-For one source and one sequence (architecture, "Knocks"):
+For one source and one sequence:
 
     the expected step            goes on; the last one completes
     a step seen before           ignored: a SYN retransmission, a doubled packet

@@ -1,7 +1,7 @@
 """Strict JSON (RFC 8259) in ASCII, for configuration.
 
 The interpreter's own parser takes missing commas, doubled keys and text after the end; a policy with a typing
-mistake must be refused instead. Limits as wire.md section 4: depth 8, no number of more than 10 digits, no NUL.
+mistake must be refused instead. Limits: depth 8, no number of more than 10 digits, no NUL.
 Numbers are integers: nothing in a policy is a fraction.
 """
 

@@ -1,6 +1,6 @@
 """Events: what happened at the doors, told once, in one form, to everybody who listens.
 
-An event is a dict with `event_type` (wire.md section 5) and numbers, addresses and configured names; nothing in it was
+An event is a dict with `event_type` (README lists them) and numbers, addresses and configured names; nothing in it was
 written by a stranger. It goes to standard output (the system's log) and to followers of the control socket.
 What strangers can cause at will (SUMMED) is told once a minute for each kind, with the number of those not told.
 """

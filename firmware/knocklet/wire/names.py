@@ -1,4 +1,4 @@
-"""Names that people type: of gateways, services, sequences, clients (wire.md, `id`)."""
+"""Names that people type: of gateways, services, sequences, clients."""
 
 LIMIT = 32
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
