@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NETNS_DIR = Path("/run/netns")  # where ip(8) keeps the names
+_TIMEOUT_S = 120
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _COUNTERS = "rx_bytes rx_packets rx_errors rx_dropped 4 5 6 7 tx_bytes tx_packets tx_errors tx_dropped".split()
 
@@ -18,12 +19,16 @@ class LabError(Exception):
 
 
 def run(command, check=True, **options):
-    """Run to the end, output as text. Returns CompletedProcess; raises LabError with its error output if it fails."""
-    options = {"capture_output": True, "text": True, **options}
-    done = subprocess.run([str(word) for word in command], check=False, **options)
+    """Run to the end, output as text. Returns CompletedProcess; raises LabError with its error output if it fails.
+
+    Words of the command may be bytes. What should have ended and does not, is ended after a while (TimeoutExpired).
+    """
+    options = {"capture_output": True, "text": True, "timeout": _TIMEOUT_S, **options}
+    words = [word if isinstance(word, bytes) else str(word) for word in command]
+    done = subprocess.run(words, check=False, **options)
     if check and done.returncode:
         said = " ".join(str(done.stderr or done.stdout or "").split())
-        raise LabError(f"{' '.join(done.args)}: exit {done.returncode}: {said}")
+        raise LabError(f"{' '.join(map(str, words))}: exit {done.returncode}: {said}")
     return done
 
 

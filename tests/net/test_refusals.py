@@ -67,6 +67,11 @@ def refusal(lab, command, **options):
     return done.stderr[len(ENGINE) : -1]
 
 
+# What has nothing to do with the kind of firewall is tried with one of them.
+one_firewall = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+
+
+@one_firewall
 def test_mistakes(lab, engine, config):
     """The same from --check, from a start, and from a reload, where what was in force stays."""
     wrong = {}
@@ -89,6 +94,7 @@ def test_mistakes(lab, engine, config):
     engine.expect_event("opened", service="ssh")
 
 
+@one_firewall
 def test_check(lab, engine, config):
     """Says that a good one is good, with its warnings, changes nothing and needs nothing to run."""
     done = lab.gateway.run(command_without(engine.command("--check"), "nft", "iptables-restore"))
@@ -99,6 +105,7 @@ def test_check(lab, engine, config):
     assert kernel.entries(lab) == {} and not engine.run_dir.exists()
 
 
+@one_firewall
 def test_files(lab, engine, config):
     """A configuration that others may write, or that is not there; a run directory that others may use."""
     engine.config_path.chmod(0o622)
@@ -110,6 +117,7 @@ def test_files(lab, engine, config):
     assert "must be a directory of root's with mode 0700" in refusal(lab, engine.command())
 
 
+@one_firewall
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = refusal(lab, [*engine.command()[:2], *words])
@@ -130,7 +138,7 @@ def test_missing_tool(lab, engine, firewall):
     engine.reload()
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_no_tool_at_all(lab, engine, config):
     engine.write_config(config | {"firewall": "auto"})
     line = refusal(lab, command_without(engine.command(), "nft", "iptables-restore"))
