@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from contextlib import suppress
 
 _SET = re.compile(r"knocklet_(\d+)_[46]_[0-9a-f]+(?:_(idle|max))?")
 _IPSET_ENTRY = re.compile(r"add (\S+) (\S+) timeout (\d+)")
@@ -42,5 +43,6 @@ def descriptors(process):
     """What its open file descriptors lead to, sorted: sockets by kind only."""
     links = []
     for name in os.listdir(f"/proc/{process.pid}/fd"):
-        links.append(os.readlink(f"/proc/{process.pid}/fd/{name}").partition(":")[0])
+        with suppress(FileNotFoundError):  # closed just now
+            links.append(os.readlink(f"/proc/{process.pid}/fd/{name}").partition(":")[0])
     return sorted(links)
