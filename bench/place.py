@@ -24,22 +24,24 @@ class Place:
         self.client = lab.client
         self.camera = lab.camera
         self._addresses = itertools.count(int(_POOL.network_address) + 1)
-        self._doors = []
+        self._doors = {}
 
     def source(self):
         """A client address that nobody has used before in this lab."""
         return str(IPv4Address(next(self._addresses)))
 
     def door(self, port):
-        """Let something listen on this TCP port of the gateway; the kernel answers for it."""
+        """Let something listen on this TCP port of the gateway, once; the kernel answers for it."""
+        if port in self._doors:
+            return
         with self.gateway.inside():
             listening = socket.socket()
             listening.bind(("0.0.0.0", port))
             listening.listen(_BACKLOG)
-        self._doors.append(listening)
+        self._doors[port] = listening
 
     def close(self):
-        for listening in self._doors:
+        for listening in self._doors.values():
             listening.close()
 
 

@@ -16,18 +16,18 @@ case $("$compiler" --version) in
 esac
 
 new=build/firmware.new
-folded=build/firmware.folded
-rm -rf $new $folded
-.venv/bin/python scripts/fold_constants.py firmware $folded
-cd $folded
+shrunk=build/firmware.shrunk
+rm -rf $new $shrunk
+.venv/bin/python scripts/shrink_firmware.py firmware $shrunk
+cd $shrunk
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
-    # -s: what a traceback shows, the module's name. -O3: without line numbers, which fold_constants.py has undone.
+    # -s: what a traceback shows, the module's name. -O3: without line numbers, which shrink_firmware.py has undone.
     module=${source##*/}
     "$compiler" -O3 -s "${module%.py}" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
 cd ../..
-cp $folded/*.py $new/
+cp $shrunk/*.py $new/
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))
 (cd $new && find . -type f -print0) | while IFS= read -r -d '' file; do
@@ -37,4 +37,4 @@ stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find
 done
 for file in $stale; do rm "build/firmware/$file"; done
 find build/firmware -mindepth 1 -type d -empty -delete
-rm -r $new $folded
+rm -r $new $shrunk

@@ -40,11 +40,19 @@ class Knocklet:
     def start(self):
         self.place.door(self.DOOR)
         self.write_config()
-        command = [self._micropython, FIRMWARE / "knocklet_engine.py", "--config", self.config, "--run-dir", self._run_dir]
         with open(self._log, "wb") as log:
-            self._process = self.place.gateway.popen(command, stdout=log, stderr=log)
+            self._process = self.place.gateway.popen(self._engine("--config", self.config), stdout=log, stderr=log)
         self.pid = self._process.pid
         wait_until(self._is_ready, "the engine is ready")
+
+    def stop(self):
+        """End it and take all of its rules away."""
+        self._process.kill()
+        self._process.wait()
+        self.place.gateway.run(self._engine("--uninstall"))
+
+    def _engine(self, *arguments):
+        return [self._micropython, FIRMWARE / "knocklet_engine.py", "--run-dir", self._run_dir, *arguments]
 
     def _is_ready(self):
         said = self._log.read_text()

@@ -2,7 +2,7 @@
 
 accept means none at all. Else, towards wan: replies and neighbour discovery get in, the rest is dropped, or rejected
 as OpenWrt's fw4 does. The LAN may go anywhere, masqueraded in IPv4. The nft table is written after the manner of fw4,
-with the include that admits Knocklet there: packets that carry its mark.
+with the include that admits Knocklet there: connections that carry its mark.
 """
 
 ZONES = ("drop", "reject", "accept")
@@ -41,13 +41,13 @@ _NFT = """table inet filter {{
     iifname "wan0" jump input_wan
   }}
   chain input_wan {{
-    meta mark & 0x4b000000 == 0x4b000000 accept
+    ct mark & 0x4b000000 == 0x4b000000 accept
     icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
     {verdict}
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
-    meta mark & 0x4b000000 == 0x4b000000 accept
+    ct mark & 0x4b000000 == 0x4b000000 accept
     ct state established,related accept
     iifname {{ "lan0", "mgmt0" }} accept
     {verdict}

@@ -239,14 +239,14 @@ table inet fw4 {
   chain input {
     type filter hook input priority 0; policy drop;
     ct state established,related accept
-    meta mark and 0x4b000000 == 0x4b000000 accept
+    ct mark and 0x4b000000 == 0x4b000000 accept
     iifname lan0 accept
     meta l4proto { icmp, ipv6-icmp } accept
   }
   chain forward {
     type filter hook forward priority 0; policy drop;
     ct state established,related accept
-    meta mark and 0x4b000000 == 0x4b000000 accept
+    ct mark and 0x4b000000 == 0x4b000000 accept
   }
 }
 """
@@ -282,12 +282,13 @@ def test_another_firewall_accepts_the_mark(start):
 def test_the_mark_of_somebody_else_opens_nothing(start):
     lab = start("nft")
     lab.net.run(f"echo '{FW4}' | nft -f -")
-    lab.net.run("nft add table inet other; nft add chain inet other pre '{ type filter hook prerouting priority -300; }';"
-                "nft add rule inet other pre meta mark set 0xffffffff")  # fmt: skip
+    lab.net.run("nft add table inet other; nft add chain inet other pre '{ type filter hook prerouting priority -150; }';"
+                "nft add rule inet other pre ct mark set 0xffffffff")  # fmt: skip
     assert lab.probe(GATEWAY, 22, ATTACKER) == "open"
     lab.install()
     for to, port, source in (
         (GATEWAY, 22, ATTACKER), (GATEWAY6, 22, ATTACKER6), (CAMERA6, 80, ATTACKER6), (GATEWAY, 8080, ATTACKER),
+        (GATEWAY, 8443, ATTACKER),
     ):  # fmt: skip
         assert lab.probe(to, port, source) == "silent", (to, port)
     lab.net.run("nft delete table inet knocklet")

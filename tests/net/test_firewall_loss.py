@@ -131,6 +131,20 @@ def test_busy(lab, dut, command):
     assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
 
 
+def test_while_nothing_is_forwarded(lab, engine, config):
+    """A service behind the gateway wants forwarding; when that was turned off meanwhile, the doors are shut all the same."""
+    config["services"]["camera"] = {"index": 9, "port": 8080, "to": "192.168.1.50:80"}
+    engine.write_config(config)
+    engine.start()
+    try:
+        lab.gateway.sysctl(ipv4__ip_forward=0)
+        take(lab, engine, "nft flush ruleset")
+        engine.expect_event("firewall_changed", timeout=SOON_S)
+        closed_to_all_others(lab)
+    finally:
+        lab.gateway.sysctl(ipv4__ip_forward=1)
+
+
 TOOLS = [("ipset", "iptables-restore", "iptables -F; ip6tables -F"), ("nft", "nft", "nft flush ruleset")]
 
 

@@ -18,7 +18,7 @@ from lab.waiting import wait_until
 TESTS = Path(__file__).resolve().parent.parent
 CLOSED = 9  # nobody listens there
 MARK_ALL = """table inet marks {
-  chain prerouting { type filter hook prerouting priority mangle; meta mark set 0x4b000000; }
+  chain prerouting { type filter hook prerouting priority mangle; ct mark set 0x4b000000; }
 }
 """
 ANSWER = {"drop": "silent", "reject": "refused", "accept": "refused"}  # of a closed port
@@ -110,7 +110,7 @@ def test_cable_pulled_and_plugged(lab):
         assert lab.tcp_open(address, CLOSED) == ANSWER[lab.zone]
 
 
-def test_nft_zone_admits_marked_packets():
+def test_nft_zone_admits_marked_connections():
     """As OpenWrt's fw4 does with Knocklet's include."""
     with Lab(zone="drop", firewall="nft") as lab:
         assert lab.tcp_open(lab.gateway.ip4, 22) == "silent"

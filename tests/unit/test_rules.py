@@ -191,7 +191,7 @@ class Iptables(unittest.TestCase):
 
     def test_one_shot_in_the_tried_order(self):
         lines = [line for line in self.lines() if line.startswith("-A KNOCKLET_FWD_WAN -d 192.168.1.60 ")]
-        order = ("--mark 0x4b000000/0x4b000000 -j ACCEPT", "--set-xmark", "--del-set", "--mark 0x4b000000/0x4b000000 -j ACCEPT")
+        order = ("--mark 0x4f000000/0x4f000000 -j ACCEPT", "--set-xmark", "--del-set", "--mark 0x4f000000/0x4f000000 -j ACCEPT")
         for line, word in zip(lines, order):
             self.assertTrue(word in line, line)
 
@@ -295,10 +295,24 @@ class Nft(unittest.TestCase):
             if "established" in line:
                 self.assertTrue("ct direction original" in line, line)
 
+    def test_what_is_only_passing_meets_no_chain(self):
+        """Each base chain on the way costs every packet that is forwarded (bench: forwarding_ratio)."""
+        text = nft_rules.text(core_policy.load(b'{"interfaces": ["wan0"], "services": {"ssh": {"index": 1, "port": 22}}}'))
+        for line in text.split("\n"):
+            self.assertFalse("type filter hook prerouting" in line or "hook forward" in line, line)
+        self.assertTrue("hook forward" in nft_rules.text(policy()))
+
     def test_marks_of_others_are_cleared_first(self):
-        self.assertEqual(self.chain("mark_1")[:2], ["fib daddr type != local return", "meta mark set meta mark and 0xb4ffffff"])
-        self.assertEqual(self.chain("mark_ip6_0")[0], "meta mark set meta mark and 0xb4ffffff")
-        self.assertEqual(len(self.chain("mark_1")), 4)
+        self.assertEqual(self.chain("grant_1")[:2], ["fib daddr type != local return", "ct mark set ct mark and 0xb0ffffff"])
+        self.assertEqual(self.chain("grant_ip6_0")[0], "ct mark set ct mark and 0xb0ffffff")
+        self.assertEqual(len(self.chain("grant_1")), 4)
+        self.assertEqual(protected.OTHERS | protected.USED, 0xFFFFFFFF)
+
+    def test_led_on_only_with_a_grant(self):
+        names = protected.set_names(service(policy(), "camera"), 4)
+        self.assertEqual(self.chain("grant_2")[2:], [
+            "ip saddr @%s ip saddr @%s ct mark set ct mark or 0x4b000000 meta l4proto tcp dnat ip to 192.168.1.50:80" % names,
+        ])  # fmt: skip
 
     def test_the_door_of_a_device_never_opens_on_the_gateway(self):
         self.assertEqual(self.chain("door_2"), ["ct state established ct direction original accept", "drop"])
@@ -309,8 +323,8 @@ class Nft(unittest.TestCase):
     def test_one_shot(self):
         name = protected.set_names(service(policy(), "heat"), 4)[0]
         self.assertEqual(self.chain("door_ip4_1")[:2], [
-            "ct mark and 0x4b000000 == 0x4b000000 accept",
-            "ct state new ip saddr @%s ct mark set ct mark or 0x4b000000 delete @%s { ip saddr } accept" % (name, name),
+            "ct mark and 0x4f000000 == 0x4f000000 accept",
+            "ct state new ip saddr @%s ct mark set ct mark or 0x4f000000 delete @%s { ip saddr } accept" % (name, name),
         ])  # fmt: skip
 
     def test_several_interfaces(self):
@@ -331,7 +345,7 @@ class Nft(unittest.TestCase):
     def test_no_nat_without_a_device(self):
         made = policy()
         made.services = [service(made, "ssh")]
-        self.assertFalse("nat" in nft_rules.text(made))
+        self.assertFalse("dnat" in nft_rules.text(made) or "postrouting" in nft_rules.text(made))
 
     def test_how_many(self):
         text = nft_rules.text(policy())

@@ -91,6 +91,7 @@ def choose(policy, run_dir):
     Only the one that is taken is loaded. An accept in a table of ours cannot undo a drop of another firewall, so the
     kind follows whose rules are in force: fw4 lets marked packets in, iptables wants rules of its own kind.
     """
+    check_forwarding(policy)  # here, not in install(): lost rules are restored whatever has become of forwarding
     wanted = policy.firewall
     if wanted == "nft":
         return _nft(run_dir), "the configuration says nft"

@@ -10,7 +10,7 @@ import time
 from struct import pack, pack_into, unpack_from
 
 from . import backend, conntrack, ipset_names, nft_netlink, protected
-from .firewall import FirewallError, check_forwarding, exists, families
+from .firewall import FirewallError, exists, families
 from .ipset_names import LIST, SETNAME, SUBSYS, VERSION
 from .iptables import TOOLS, Iptables
 from .netlink import ACK, CREATE, EXCL, NET_BYTEORDER, REQUEST, Netlink, attribute, attributes, message, nest, text, walk
@@ -70,7 +70,6 @@ class Backend(backend.Backend):
 
     def install(self, policy):
         """Put the policy's rules and sets into force. Entries of sets that stay are not touched. Raises FirewallError."""
-        check_forwarding(policy)
         sets = [(name, family) for name, family in protected.all_sets(policy) if family in self._families]
         for name, family in sets:
             self._create(name, family)

@@ -12,7 +12,7 @@ off, would otherwise open the connection again (conntrack picks up running conne
 
 from . import protected
 
-_MARK = "0x%x/0x%x" % (protected.GRANTED, protected.GRANTED)
+_MARK = "0x%x/0x%x" % (protected.USED, protected.USED)
 _JUMPS = {
     "filter": (("INPUT", "KNOCKLET_IN"), ("FORWARD", "KNOCKLET_FWD"), ("OUTPUT", "KNOCKLET_OUT")),
     "nat": (("PREROUTING", "KNOCKLET_NAT"), ("POSTROUTING", "KNOCKLET_MASQ")),
@@ -33,7 +33,7 @@ def restore_text(policy, family, present):
 
 def how_many(policy, family):
     """How many rules of ours there are then, jumps included."""
-    return sum([len(rules) + len(_JUMPS[table]) for table, rules in _rules(policy, family).items() if rules])
+    return sum([len(rules) + len(_jumps(table, rules)) for table, rules in _rules(policy, family).items()])
 
 
 def _rules(policy, family):
@@ -45,7 +45,7 @@ def removal_text(present):
     lines = []
     for table in sorted(_JUMPS):
         if _chains(present, table):
-            lines += _table(table, [], present, False)
+            lines += _table(table, [], present)
     return "\n".join(lines) + "\n" if lines else ""
 
 
@@ -90,20 +90,28 @@ def _chains(present, table):
     return [line[1:].split(" ")[0] for line in present.get(table, []) if line[:10] == ":KNOCKLET_"]
 
 
-def _table(table, rules, present, keep=True):
+def _jumps(table, rules):
+    """The jumps to those of our chains that have rules: an empty one still costs every packet that comes by."""
+    filled = {rule.split(" ")[1] for rule in rules}
+    return [jump for jump in _JUMPS[table] if jump[1] in filled]
+
+
+def _table(table, rules, present):
     """The lines of one table: our chains emptied and filled again, or taken away, and the jumps to them as the first rules."""
-    chains = [chain for _, chain in _JUMPS[table]]
+    chains = []
     for rule in rules:
         chain = rule.split(" ")[1]
         if chain not in chains:
             chains.append(chain)
-    stale = [chain for chain in _chains(present, table) if not keep or chain not in chains]
+    stale = [chain for chain in _chains(present, table) if chain not in chains]
     lines = ["*" + table]
-    lines += [":%s - [0:0]" % chain for chain in (chains if keep else []) + stale]
+    lines += [":%s - [0:0]" % chain for chain in chains + stale]
+    wanted = _jumps(table, rules)
     for built_in, chain in _JUMPS[table]:
         jump = "%s -j %s" % (built_in, chain)
         there = [line for line in present.get(table, []) if line[: 4 + len(built_in)] == "-A %s " % built_in]
-        if there[:1] == ["-A " + jump] and there.count("-A " + jump) == 1 and keep:
+        keep = (built_in, chain) in wanted
+        if keep and there[:1] == ["-A " + jump] and there.count("-A " + jump) == 1:
             continue
         lines += ["-D " + jump] * there.count("-A " + jump)
         if keep:

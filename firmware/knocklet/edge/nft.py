@@ -7,7 +7,7 @@ from hashlib import sha256
 from struct import pack_into
 
 from . import backend, conntrack, ipset_names, nft_netlink, nft_rules
-from .firewall import FirewallError, check_forwarding, exists, run
+from .firewall import FirewallError, exists, run
 from .netlink import Netlink
 from .nft_netlink import TABLE
 
@@ -45,7 +45,6 @@ class Backend(backend.Backend):
 
         Raises FirewallError, and then all is as before.
         """
-        check_forwarding(policy)
         there = TABLE in nft_netlink.tables(self._netlink)
         if self._policy is None and not there:
             conntrack.adopt(policy)

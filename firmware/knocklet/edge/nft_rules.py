@@ -1,30 +1,30 @@
 """The nft rules of a policy, as text for nft -f: one transaction. Pure: no kernel, no files.
 
-    prerouting                marks granted packets, so that fw4's include or any other firewall can let them in
-    nat_prerouting            leads them on to a device
+    nat_prerouting            marks granted connections, so that fw4's include or any other firewall can let them in, and
+                              leads them on to a device; the kernel asks it for the first packet of a connection only
     input, forward            lets granted ones pass *us* and closes for all others
     nat_postrouting           masquerade
     output                    a zone that drops tells strangers nothing
 
 A packet goes through another table's chains too: an accept here does not undo a drop there, a drop here is final.
 Packets of the reply direction never get in by being "established", see iptables_rules.py.
+Nothing here looks at every packet that a router forwards, unless there are devices behind it.
 """
 
+from ..wire.addresses import format_address
 from . import protected
 from .nft_netlink import TABLE
 
-_MARK = "0x%x" % protected.GRANTED
-_SET_MARK = "meta mark set meta mark or " + _MARK
+_GRANTED = "ct mark set ct mark or 0x%x " % protected.GRANTED
+_USED = "0x%x" % protected.USED
 _ORIGINAL = "ct state established ct direction original "
 _SHOOK_HANDS = "ct status assured "  # else the reset of a host in whose name somebody sent a SYN would renew its entry
-_BASE = (  # numbers as linux/netfilter_ipv4.h has them: mangle -150, dstnat -100, filter 0, srcnat 100; we come first
-    ("prerouting", "filter", "prerouting", -150),
+_BASE = (  # numbers as linux/netfilter_ipv4.h has them: dstnat -100, filter 0, srcnat 100; we come first
+    ("nat_prerouting", "nat", "prerouting", -110),
     ("input", "filter", "input", -10),
     ("forward", "filter", "forward", -10),
-)
-_NAT_BASE = (
-    ("nat_prerouting", "nat", "prerouting", -110),
     ("nat_postrouting", "nat", "postrouting", 90),
+    ("output", "filter", "output", -10),
 )
 
 
@@ -53,29 +53,30 @@ def how_many(text):
 
 def _chains(policy):
     """Chain name -> its rules."""
-    chains = {}
-    nat = any(service.to is not None for service in policy.services)
-    for name, kind, hook, priority in _BASE + (_NAT_BASE if nat else ()):
-        chains[name] = ["type %s hook %s priority %d; policy accept;" % (kind, hook, priority)]
+    chains = {name: [] for name, _, _, _ in _BASE}
     doors = protected.doors(policy)
+    jumps = {"nat_prerouting": [], "input": []}
     for service in doors:
         opens = [(service, family) for family in service.families]
         if service.to is not None:
-            opens = [(service, 4)]  # marked, then led on: what still comes to the door itself stays out
-        chains["mark_%d" % service.index] = ["fib daddr type != local return"] + _mark(opens)
+            opens = [(service, 4)]  # led on: what still comes to the door itself stays out
+        chains["grant_%d" % service.index] = ["fib daddr type != local return"] + _grants(opens)
         chains["door_%d" % service.index] = _door(policy, opens if service.to is None else [], service)
-    if doors:
-        ports = "meta l4proto . th dport vmap { %s }"
-        by_port = [(service, "%s . %d" % (protected.protocol_name(service), service.port)) for service in doors]
-        for base, kind in (("prerouting", "mark"), ("input", "door")):
-            jumps = ", ".join(["%s : jump %s_%d" % (key, kind, service.index) for service, key in by_port])
-            chains[base].append(_from_ours(policy) + ports % jumps)
+        for base, kind in (("nat_prerouting", "grant"), ("input", "door")):
+            key = (protected.protocol_name(service), service.port, kind, service.index)
+            jumps[base].append("%s . %d : jump %s_%d" % key)
+    for base in jumps:
+        if doors:
+            chains[base].append(_from_ours(policy) + "meta l4proto . th dport vmap { %s }" % ", ".join(jumps[base]))
     for family in (4, 6):
         _forward(policy, family, chains)
-    if nat:
-        _nat(policy, chains)
     if policy.zone == "drop":
-        chains["output"] = ["type filter hook output priority -10; policy accept;"] + _unasked(policy)
+        chains["output"] = _unasked(policy)
+    for name, kind, hook, priority in _BASE:  # an empty chain still costs every packet that goes through
+        if chains[name]:
+            chains[name].insert(0, "type %s hook %s priority %d; policy accept;" % (kind, hook, priority))
+        else:
+            del chains[name]
     return chains
 
 
@@ -99,32 +100,41 @@ def _interfaces(policy):
 
 def _forward(policy, family, chains):
     """The devices behind the gateway: one chain each."""
-    devices = protected.devices(policy, family)
-    if not devices:
-        return
-    jumps = {"mark": [], "door": []}
-    for number, (address, _, port, services) in enumerate(devices):
+    jumps = {"grant": [], "door": []}
+    for number, (address, _, port, services) in enumerate(protected.devices(policy, family)):
         granted = [(service, family) for service in services]
-        place = "%s . %s . %d" % (address, protected.protocol_name(services[0]), port)
+        name = protected.protocol_name(services[0])
         kinds = {"door": _door(policy, granted, services[0])}
-        if family == 6:  # nothing led it here that could have marked it
-            kinds["mark"] = _mark(granted)
+        if family == 6:  # nothing led it here
+            kinds["grant"] = _grants(granted)
         for kind in kinds:
-            name = "%s_ip%d_%d" % (kind, family, number)
-            chains[name] = kinds[kind]
-            jumps[kind].append("%s : jump %s" % (place, name))
-    for base, kind in (("prerouting", "mark"), ("forward", "door")):
+            chain = "%s_ip%d_%d" % (kind, family, number)
+            chains[chain] = kinds[kind]
+            jumps[kind].append("%s . %s . %d : jump %s" % (address, name, port, chain))
+        for service in services:
+            if family == 4 and service.masquerade is True:
+                chains["nat_postrouting"].append("ip daddr %s %s dport %d ct status dnat ct original proto-dst %d masquerade"
+                                                 % (address, name, port, service.port))  # fmt: skip
+    for base, kind in (("nat_prerouting", "grant"), ("forward", "door")):
         if jumps[kind]:
             chains[base].append("%s%s daddr . meta l4proto . th dport vmap { %s }"
                                 % (_from_ours(policy), "ip" if family == 4 else "ip6", ", ".join(jumps[kind])))  # fmt: skip
 
 
-def _mark(granted):
-    """Nobody else's mark counts on a packet to a protected port; a granted one gets ours. granted: [(service, family)]."""
-    lines = ["meta mark set meta mark and 0x%x" % protected.OTHERS]
-    if any(service.one_shot for service, _ in granted):
-        lines.append("ct mark and %s == %s %s" % (_MARK, _MARK, _SET_MARK))
-    return lines + [_in_sets(service, family) + _SET_MARK for service, family in granted]
+def _grants(granted):
+    """Nobody else's mark counts on a connection to a protected port; a granted one gets ours, and is led on to its device.
+
+    granted: [(service, family)].
+    """
+    lines = ["ct mark set ct mark and 0x%x" % protected.OTHERS]
+    for service, family in granted:
+        rule = _in_sets(service, family) + _GRANTED
+        if family == 4 and service.to is not None:
+            rule += "meta l4proto %s dnat ip to %s:%d" % (
+                protected.protocol_name(service), format_address(service.to), service.to_port
+            )  # fmt: skip
+        lines.append(rule)
+    return lines
 
 
 def _door(policy, granted, service):
@@ -132,13 +142,13 @@ def _door(policy, granted, service):
     lines = []
     if any(one.one_shot for one, _ in granted):
         # The mark holds the connection open while its first packets are still new, lost ones sent again included.
-        lines.append("ct mark and %s == %s accept" % (_MARK, _MARK))
+        lines.append("ct mark and %s == %s accept" % (_USED, _USED))
     for one, family in granted:
         source = "ip saddr" if family == 4 else "ip6 saddr"
         name = protected.set_names(one, family)[0]
         if one.one_shot:
             lines.append("ct state new %sct mark set ct mark or %s delete @%s { %s } accept"
-                         % (_in_sets(one, family), _MARK, name, source))  # fmt: skip
+                         % (_in_sets(one, family), _USED, name, source))  # fmt: skip
         else:
             if one.idle_s:
                 going = _ORIGINAL + (_SHOOK_HANDS if one.protocol == protected.TCP else "")
@@ -159,20 +169,3 @@ def _closed(policy, service):
     if policy.zone == "drop":
         return "drop"
     return "reject with tcp reset" if service.protocol == protected.TCP else "reject with icmpx type port-unreachable"
-
-
-def _nat(policy, chains):
-    jumps = []
-    for address, _, port, services in protected.devices(policy, 4):
-        for service in services:
-            name = protected.protocol_name(service)
-            jumps.append("%s . %d : jump dnat_%d" % (name, service.port, service.index))
-            chains["dnat_%d" % service.index] = [
-                "%s%s dport %d dnat ip to %s:%d" % (_in_sets(service, 4), name, service.port, address, port)
-            ]
-            if service.masquerade is True:
-                chains["nat_postrouting"].append("ip daddr %s %s dport %d ct status dnat ct original proto-dst %d masquerade"
-                                                 % (address, name, port, service.port))  # fmt: skip
-    chains["nat_prerouting"].append(
-        _from_ours(policy) + "fib daddr type local meta l4proto . th dport vmap { %s }" % ", ".join(jumps)
-    )

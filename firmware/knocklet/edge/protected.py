@@ -13,8 +13,9 @@ from ..wire.addresses import format_address
 
 TCP = 6
 UDP = 17
-GRANTED = 0x4B000000  # these bits of the packet mark (nft) say "granted"; of the connection mark: a one-shot's connection
-OTHERS = 0xB4FFFFFF  # all the other bits: somebody else's
+GRANTED = 0x4B000000  # these bits of a connection's mark say "granted" (nft), for the other firewall
+USED = 0x4F000000  # and these that it has used a one-shot grant up
+OTHERS = 0xB0FFFFFF  # all the other bits: somebody else's
 # ICMP types that the kernel sends about a packet before it gets to any chain that could drop it, to IPv4 options, to the
 # last hop, to detours, to hop-by-hop options: unreachable, redirect or too big, time exceeded, parameter problem, redirect.
 UNASKED = {4: (3, 5, 11, 12), 6: (1, 2, 3, 4, 137)}

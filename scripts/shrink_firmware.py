@@ -1,14 +1,16 @@
-"""Before compiling: writes whole numbers in where their names are used, so that the names cost the device nothing.
+"""Before compiling: takes out of the source what only people need, since names and texts cost a router flash and memory.
 
-    fold_constants.py SOURCE_FOLDER TARGET_FOLDER
+    shrink_firmware.py SOURCE_FOLDER TARGET_FOLDER
 
-A constant is a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
+Constants: a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
 package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
-use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none. The
-source stays as people read it, and runs as it is.
+use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none.
+Arguments: MicroPython keeps their names. Those that no call names become a letter, by their place.
+The source stays as people read it, and runs as it is; a traceback shows modules and functions by their names.
 """
 
 import ast
+import string
 import sys
 from pathlib import Path
 
@@ -94,7 +96,7 @@ class WriteIn(ast.NodeTransformer):
 
 
 def fold(module, all_modules):
-    """Find the module's constants and write them in. What it imports from has been folded before."""
+    """Find the module's constants and write them in. What it imports from has been shrunk before."""
     bound = bindings(module.tree)
     body = []
     for node in module.tree.body:
@@ -129,6 +131,30 @@ def tidy(module):
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
 
 
+def called_by_name(modules):
+    """The names that any call gives an argument by."""
+    return {node.arg for module in modules for node in ast.walk(module.tree) if isinstance(node, ast.keyword)}
+
+
+def shorten_arguments(tree, keep):
+    """A letter for each argument whose name is not in `keep`, in functions that have no others in them."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    for function in functions:
+        inside = [node for node in ast.walk(function) if node is not function]
+        if any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.Global) for node in inside):
+            continue
+        taken = {node.id for node in inside if isinstance(node, ast.Name)} | {arg.arg for arg in function.args.args}
+        letters = {}
+        for letter, arg in zip(string.ascii_lowercase, function.args.args):
+            if arg.arg not in keep and letter not in taken:
+                letters[arg.arg] = letter
+        for node in inside:
+            if isinstance(node, ast.Name) and node.id in letters:
+                node.id = letters[node.id]
+            elif isinstance(node, ast.arg) and node.arg in letters:
+                node.arg = letters[node.arg]
+
+
 def in_import_order(modules):
     """Every module after those that it imports from."""
     done = []
@@ -153,8 +179,10 @@ def main(source, target):
     modules = {module.name: module for module in (Module(path, source) for path in source.rglob("*.py"))}
     for module in in_import_order(modules):
         fold(module, modules)
+    keep = called_by_name(modules.values())
     for module in modules.values():
         tidy(module)
+        shorten_arguments(module.tree, keep)
         if module.is_package and not module.tree.body:
             continue
         path = target / module.path

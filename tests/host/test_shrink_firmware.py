@@ -1,4 +1,4 @@
-"""The build's folding of constants changes what a name costs, not what the program does."""
+"""What the build does to the source changes what a name costs, not what the program does."""
 
 import subprocess
 import sys
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "fold_constants.py"
+SCRIPT = ROOT / "scripts" / "shrink_firmware.py"
 
 
 def fold(source, target):
     subprocess.run([sys.executable, SCRIPT, source, target], check=True)
 
 
-def folded(tmp_path, **files):
-    """The folded text of each of some small modules."""
+def shrunk(tmp_path, **files):
+    """The shrunk text of each of some small modules."""
     for name, text in files.items():
         (tmp_path / "source").mkdir(exist_ok=True)
         (tmp_path / "source" / f"{name}.py").write_text(text)
@@ -24,7 +24,7 @@ def folded(tmp_path, **files):
 
 
 def test_numbers_are_written_in(tmp_path):
-    made = folded(
+    made = shrunk(
         tmp_path,
         one='"""Doc."""\n_A = 3\nB, C = _A << 2, 5\n\ndef f():\n    "doc"\n    return _A + B\n',
         two="from . import one\nfrom .one import C, f\n\ndef g():\n    return one.B, C, f()\n",
@@ -38,7 +38,7 @@ def test_numbers_are_written_in(tmp_path):
     [
         "A = 1\nA = 2\n\ndef f():\n    return A\n",
         "A = 1\n\ndef f():\n    A = 2\n    return A\n",
-        "A = 1\n\ndef f(A):\n    return A\n",
+        "A = 1\n\ndef f(A):\n    return A\nf(A=2)\n",
         "A = 1\n\ndef f():\n    global A\n    A = 2\n",
         "A = 'text'\n\ndef f():\n    return A\n",
         "A = [1]\n\ndef f():\n    return A\n",
@@ -47,7 +47,21 @@ def test_numbers_are_written_in(tmp_path):
     ],
 )
 def test_what_is_no_constant_stays(tmp_path, text):
-    assert folded(tmp_path, one=text)["one"] == text
+    assert shrunk(tmp_path, one=text)["one"] == text
+
+
+def test_arguments_become_letters(tmp_path):
+    made = shrunk(
+        tmp_path,
+        one="def f(first, second, named):\n    return [first + b for b in second] + named\n\n"
+        "def g(other, *rest):\n    return other\n",
+        two="from .one import f\n\ndef h(outer):\n\n    def inner(outer, one):\n        return outer + one\n"
+        "    return f(1, outer, named=inner)\n",
+    )
+    assert made["one"] == (
+        "def f(a, second, named):\n    return [a + b for b in second] + named\n\ndef g(a, *rest):\n    return a\n"
+    )
+    assert "def h(outer)" in made["two"] and "def inner(a, b)" in made["two"] and "named=inner" in made["two"]
 
 
 def test_the_firmware_still_has_all_its_names(tmp_path):
@@ -58,7 +72,7 @@ def test_the_firmware_still_has_all_its_names(tmp_path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_folded_policy_reads_the_same(tmp_path):
+def test_the_shrunk_policy_reads_the_same(tmp_path):
     fold(ROOT / "firmware" / "knocklet", tmp_path / "knocklet")
     config = b"""{"interfaces": ["wan0"], "services": {"ssh": {"index": 1, "port": 22}},
                   "sequences": {"s": {"steps": ["7000/udp"], "open": ["ssh"]}}}"""
