@@ -39,21 +39,24 @@ class Outsider:
         self._tcp.close()
 
     def send(self, port, payload=None):
-        """A SYN to this port, or a UDP packet with this payload. Returns the time when it was sent."""
+        """A SYN to this port, or a UDP packet with this payload. Returns the time just before it left."""
         if payload is not None:
             return self._send_udp(port, payload)
         source_port = next(_SOURCE_PORTS)
         total = self._sum + source_port + port
         total = (total & 0xFFFF) + (total >> 16)
         total = (total & 0xFFFF) + (total >> 16)
-        self._tcp.send(_syn(source_port, port, 0xFFFF - total))
-        return perf_counter_ns()
+        packet = _syn(source_port, port, 0xFFFF - total)
+        began = perf_counter_ns()
+        self._tcp.send(packet)
+        return began
 
     def _send_udp(self, port, payload):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.bind((self._source, 0))
+            began = perf_counter_ns()
             udp.sendto(payload, (self._to, port))
-            return perf_counter_ns()
+        return began
 
     def answered(self, door, wait_ns=_PERIOD_NS):
         """Try the door once; is this (or an earlier) try answered within wait_ns? Whoever else is ready may run meanwhile."""

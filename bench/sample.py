@@ -1,4 +1,4 @@
-"""One sample, taken the same way for every candidate: from when the last knock packet was sent until the door answers."""
+"""One sample, taken the same way for every candidate: from just before the last knock packet is sent until the door answers."""
 
 import gc
 import random
@@ -25,8 +25,8 @@ def sample_ms(candidate):
         try:
             if outsider.is_open(candidate.DOOR):
                 raise RuntimeError(f"{candidate.NAME}: the door was open before the knock")
-            sent = knock(outsider, packets, candidate.GAP_S)
-            taken_ms = _until_open_ms(outsider, candidate.DOOR, sent)
+            began = knock(outsider, packets, candidate.GAP_S)
+            taken_ms = _until_open_ms(outsider, candidate.DOOR, began)
         finally:
             gc.enable()
     candidate.end(source)
@@ -34,18 +34,18 @@ def sample_ms(candidate):
 
 
 def knock(outsider, packets, gap_s):
-    """Send the packets of a knock, [(port, UDP payload or None for a TCP SYN)]. Returns the time when the last was sent."""
+    """Send the packets of a knock, [(port, UDP payload or None for a TCP SYN)]. Returns the time just before the last."""
     for number, packet in enumerate(packets):
         if number:
             sleep(gap_s)
-        sent = outsider.send(*packet)
-    return sent
+        began = outsider.send(*packet)
+    return began
 
 
-def _until_open_ms(outsider, door, sent):
+def _until_open_ms(outsider, door, began):
     while True:
         answered = outsider.answered(door)
-        taken_ms = (perf_counter_ns() - sent) / 1e6
+        taken_ms = (perf_counter_ns() - began) / 1e6
         if answered:
             return taken_ms
         if taken_ms > _GIVE_UP_MS:
