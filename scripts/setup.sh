@@ -48,6 +48,7 @@ wanted_packages='
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer
     fwknop-client    # bench: its client
+    mosquitto        # the broker of demo, tests and bench
     shellcheck       # lint
 '
 
@@ -74,18 +75,18 @@ set_up_packages() {
     [ -n "$missing" ] || return 0
     say "installing Debian packages: $missing"
 
-    # The peers are wanted as programs: Debian would start them as services, now and at every boot.
+    # The peers and the broker are wanted as programs: Debian would start them as services, now and at every boot.
     # A policy that the machine has already stays.
     if [ ! -e $policy ]; then
         # shellcheck disable=SC2064  # the path as it is now
         trap "rm -f $policy" EXIT
         # shellcheck disable=SC2016  # for the policy's own shell
-        printf '#!/bin/sh\ncase "$1" in knockd*|fwknop-server*) exit 101 ;; esac\n' >$policy
+        printf '#!/bin/sh\ncase "$1" in knockd*|fwknop-server*|mosquitto*) exit 101 ;; esac\n' >$policy
         chmod 755 $policy
     fi
     # shellcheck disable=SC2086  # names, split on purpose
     apt_install $missing || die "apt-get could not install them: $(reason)"
-    for service in knockd fwknop-server; do
+    for service in knockd fwknop-server mosquitto; do
         # || true: without systemd there is nothing to disable
         case " $missing " in *" $service "*) quietly systemctl disable "$service" || true ;; esac
     done

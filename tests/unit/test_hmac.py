@@ -1,0 +1,37 @@
+"""HMAC and HKDF against the published test cases."""
+
+import unittest
+from binascii import unhexlify
+
+from knocklet.wire.hmac import equal, hkdf, hmac
+
+
+class TestHmac(unittest.TestCase):
+    def test_rfc_4231(self):
+        for key, data, mac in (
+            (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+            (b"\xaa" * 131, b"Test Using Larger Than Block-Size Key - Hash Key First",
+             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+        ):  # fmt: skip
+            self.assertEqual(hmac(key, data), unhexlify(mac))
+            self.assertEqual(hmac(key, data[:3], memoryview(data)[3:]), unhexlify(mac))
+
+    def test_rfc_5869(self):
+        """The first 32 bytes of its first test case, whose info is 0xf0-0xf9."""
+        made = hkdf(b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)))
+        self.assertEqual(made, unhexlify("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"))
+
+    def test_equal(self):
+        mac = bytes(range(32))
+        self.assertTrue(equal(mac, bytes(mac)))
+        for i in range(32):
+            other = bytearray(mac)
+            other[i] ^= 0x80
+            self.assertFalse(equal(mac, other))
+        self.assertFalse(equal(mac, mac[:31]))
+        self.assertFalse(equal(mac, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()
