@@ -16,6 +16,7 @@ sys.path[:] = [sys.argv[1]]
 from micropython import mem_total  # noqa: E402
 
 from knocklet.edge import run_dir  # noqa: E402  (only after the path is set)
+from knocklet.edge.log import Log  # noqa: E402
 from knocklet.engine import Engine  # noqa: E402
 
 _BEFORE = 2000
@@ -41,7 +42,7 @@ def turn_until(engine, frames):
 
 _, _, config, directory, frames = sys.argv
 run_dir.prepare(directory)
-engine = Engine(config, directory)
+engine = Engine(config, directory, Log())
 engine.start()
 print(json.dumps({"decoys": engine.decoys}))
 turn_until(engine, _BEFORE)

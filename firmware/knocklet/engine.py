@@ -1,20 +1,24 @@
 """The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
 
-    knocklet_engine.py [--config FILE] [--run-dir DIR] [--check | --uninstall]
+    knocklet_engine.py [--config FILE] [--run-dir DIR] [--agent-user NAME] [--syslog] [--check | --uninstall]
 
+Beside the configuration lie the gateway's key (`key`) and what must outlive a power cut (`state/`).
 Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
 """
 
 import gc
 import os
 import sys
+from hashlib import sha256
 
 from . import VERSION
 from .core import decoys, filter, policy, verdict
 from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
-from .edge import config_file, conntrack, firewall, listening, run_dir
+from .core.outbox import BYTES, Outbox
+from .edge import boot_counter, config_file, conntrack, firewall, key_file, listening, requests, run_dir, users
+from .edge.agent_socket import AgentSocket
 from .edge.control import Control
 from .edge.doors import Doors
 from .edge.events import Events
@@ -22,12 +26,16 @@ from .edge.interfaces import Interfaces, close_rings
 from .edge.knocks import Knocks
 from .edge.log import Log
 from .edge.loop import Loop, now_ms
+from .edge.mapped_file import open_mapped
 from .edge.nft_watch import Watch
+from .edge.reports import Reports
 from .edge.rtnetlink import Rtnetlink
 from .edge.verbs import Verbs
+from .wire.keys import event_key
 
 _CONFIG = "/etc/knocklet/config.json"
 _RUN_DIR = "/var/run/knocklet"
+_AGENT_USER = "knocklet"
 _DAY_MS = 86_400_000
 _GC_BYTES = 65536  # collect after so much, instead of when the heap is full: keeps the memory that is touched small
 
@@ -35,7 +43,7 @@ _GC_BYTES = 65536  # collect after so much, instead of when the heap is full: ke
 class Engine:
     """The parts of one engine, wired together. `policy` is what is in force."""
 
-    def __init__(self, config_path, directory):
+    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER):
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
@@ -46,13 +54,17 @@ class Engine:
         self.decoys = []
         self.warnings = []
         self.started_ms = now_ms()
-        self.log = Log()
-        self.events = Events(self.log.write)
+        self.config_sha256 = ""
+        self.agent = None  # AgentSocket, where there is something to report and somebody to take it
+        self.log = log
         self.loop = Loop()
+        self.events = Events(self.log.write, self.loop)
         self.doors = Doors(self.loop, self.events, conntrack.cut)
         self.interfaces = Interfaces(self.loop, self.events)
         self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.events)
         self.loop.rings_ready = self.knocks.rings_ready
+        self._agent_user = agent_user
+        self._verbs = Verbs(self).table()
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
 
@@ -63,16 +75,43 @@ class Engine:
         self.apply()
         watch = Watch()
         self.loop.add(watch.socket, lambda _flags: watch.drain() and self.doors.firewall_changed(now_ms()))
-        Control(self.directory, self.loop, self.events, Verbs(self).table())
+        Control(self.directory, self.loop, self.events, self._verbs)
+        stored = self._report()
         self.loop.start(self._daily, now_ms(), _DAY_MS)
         gc.threshold(_GC_BYTES)
         gc.collect()
-        self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME)
+        if not stored:
+            self.events.tell(now_ms(), "store_failed", reason="the count of starts")
+        restored = len(self.doors.grants.live)
+        self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME, restored=restored)
+
+    def _report(self):
+        """Be ready to report, where the gateway has a name, a key and an agent. Returns False when storage cannot be had."""
+        name, folder = self.policy.name, self.config_path.rpartition("/")[0] or "."
+        if not name:
+            return True
+        key, user = key_file.read(folder + "/key"), users.find(self._agent_user)
+        if not key or not user:
+            line = "nothing is reported: no " + ("user " + self._agent_user if key else "file " + folder + "/key")
+            self.warnings.append(line)
+            say(line)
+            return True
+        boot, stored = boot_counter.advance(folder + "/state", self.directory)
+        outbox = Outbox(open_mapped(self.directory + "/outbox", BYTES))
+        reports = Reports(self, name, event_key(key, name), boot, outbox)
+        self.agent = AgentSocket(self.directory + "-agent", user[0], self.loop, reports, self._plain_request, now_ms)
+        self.events.reports = reports
+        return stored
+
+    def _plain_request(self, verb, payload):
+        return requests.answer(verb, payload, self._verbs["close"])
 
     def apply(self):
         """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
         data, warnings = config_file.read(self.config_path)
         new = policy.load(data)
+        if self.policy and new.name != self.policy.name:
+            raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
         for service in new.services:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
@@ -90,11 +129,14 @@ class Engine:
         self.knocks.sequences = new.sequences
         self.interfaces.set(new.interfaces, rings, program, now_ms())
         self.policy = new
+        self.config_sha256 = "".join(["%02x" % byte for byte in sha256(data).digest()])
         self.firewall_why = why
         self.decoys = ports
         self.warnings = new.warnings + warnings
         for line in self.warnings:
             say(line)
+        if self.events.reports:
+            self.events.reports.all_changed()
 
     def _forget_old(self, at_ms):
         self.attempts.forget_old(at_ms)
@@ -122,23 +164,27 @@ def say(line):
 
 
 def _arguments(argv):
-    """(config path, run directory, what to do instead of running: "", --check or --uninstall). Raises KnockletError."""
-    values = {"--config": _CONFIG, "--run-dir": _RUN_DIR}
+    """(values by option, what to do instead of running: "", --check or --uninstall). Raises KnockletError."""
+    values = {"--config": _CONFIG, "--run-dir": _RUN_DIR, "--agent-user": _AGENT_USER, "--syslog": False}
     instead = ""
     while argv:
         word = argv.pop(0)
         if word in ("--check", "--uninstall"):
             instead = word
+        elif word == "--syslog":
+            values[word] = True
         elif word in values and argv:
             values[word] = argv.pop(0)
         else:
-            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --check, --uninstall" % word)
-    return values["--config"], values["--run-dir"], instead
+            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --agent-user NAME, --syslog, --check, --uninstall"
+                                % word)  # fmt: skip
+    return values, instead
 
 
 def main(argv):
     try:
-        config_path, directory, instead = _arguments(argv)
+        values, instead = _arguments(argv)
+        config_path, directory = values["--config"], values["--run-dir"]
         if instead == "--check":
             data, warnings = config_file.read(config_path)
             new = policy.load(data)
@@ -155,7 +201,7 @@ def main(argv):
             firewall.uninstall(directory)
             print("rules and sets are gone: what is not closed by another firewall is open")
             return 0
-        engine = Engine(config_path, directory)
+        engine = Engine(config_path, directory, Log(values["--syslog"]), values["--agent-user"])
         engine.start()
     except (KnockletError, OSError) as error:
         say(str(error))

@@ -17,11 +17,12 @@ here = sys.argv[0].rpartition("/")[0] or "."
 sys.path[0:1] = [here + "/../../firmware", here + "/.."]
 
 from common.packets import GATEWAY4, GATEWAY6, SOURCE4, TCP, UDP, ipv4, ipv6, tcp, udp  # noqa: E402  (after the path is set)
-from knocklet.core import clock, verdict  # noqa: E402
+from knocklet.core import clock, summary, verdict  # noqa: E402
 from knocklet.core.attempts import GUARD, KEY_BYTES, Attempts  # noqa: E402
 from knocklet.core.matcher import Matcher  # noqa: E402
 from knocklet.core.own_addresses import OwnAddresses  # noqa: E402
 from knocklet.core.packet import Packet  # noqa: E402
+from knocklet.edge.events import Events  # noqa: E402
 from knocklet.edge.knocks import Knocks  # noqa: E402
 
 CALLS = 500
@@ -320,7 +321,28 @@ class Interfaces:
     ]
 
 
-knocks = Knocks(Interfaces, matcher, None, None)
+class NoLoop:
+    """Timers that never run."""
+
+    def timer(self, _function):
+        return None
+
+    def sooner(self, _handle, _now_ms, _wait_ms):
+        pass
+
+
+SOURCES = [bytes([number] * 24) for number in range(3)]
+events = Events(None, NoLoop())
+events.tell = lambda now_ms, event_type, **fields: None
+knocks = Knocks(Interfaces, matcher, None, events)
+
+
+@case("Events.noise")
+def _(i):
+    for kind in range(len(summary.KINDS)):
+        events.caused_by(SOURCES[i % 3], i % 5, 4 if i % 2 else 16)
+        events.noise(TIMES[i % 5], kind)
+
 
 
 @case("Knocks.rings_ready")

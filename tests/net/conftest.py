@@ -64,7 +64,7 @@ class EngineDut(Dut):
 
     def command(self, *arguments):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
-        paths = ["--config", self.config_path, "--run-dir", self.run_dir]
+        paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody"]
         return [self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *arguments]
 
     def write_config(self, config):
@@ -72,6 +72,12 @@ class EngineDut(Dut):
         text = config if isinstance(config, str) else json.dumps(config, indent=2)
         with open(os.open(self.config_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
+
+    def write_key(self, key):
+        """The gateway's key, where the engine looks for it; with it and an `id` in the configuration it reports."""
+        self.config_path.with_name("state").mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(self.config_path.with_name("key"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(key)
 
     def start(self, wait=True):
         """Start the engine; returns when it is ready, unless wait=False."""

@@ -52,7 +52,9 @@ def seen_by_nmap(lab, to, tcp, udp):
     """{(protocol, state, reason, hops left)} of all the ports."""
     ports = ",".join([f"T:{port}" for port in tcp] + [f"U:{port}" for port in udp])
     scans = ["-sS", *(["-sU"] if udp else []), *(["-6"] if ":" in to else [])]
-    quick = ["-T5", "--max-retries", "1", "--initial-rtt-timeout", "50ms", "--max-rtt-timeout", "50ms", "--min-rate", "200"]
+    quick = ["-r", "-T5", "--max-retries", "1", "--initial-rtt-timeout", "50ms", "--max-rtt-timeout", "50ms"]
+    # In ascending order: at random, now and then the scan itself would do the sequence.
+    quick += ["--min-rate", "200"]
     root = xml.fromstring(lab.attacker.run(["nmap", *scans, "-p", ports, "-n", "-Pn", "-d", *quick, "-oX", "-", to]).stdout)
     states = [(port.get("protocol"), port.find("state")) for port in root.iter("port")]
     assert len(states) == len(tcp) + len(udp)  # with -d it lists them one by one

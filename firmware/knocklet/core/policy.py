@@ -5,6 +5,7 @@ what was found and what is allowed.
 """
 
 from ..wire.addresses import parse_endpoint
+from ..wire.names import is_name
 from ..wire.steps import format_step, parse_step
 from .checked_table import REQUIRED, Table
 from .errors import ConfigError
@@ -23,7 +24,8 @@ _WINDOW_S = 10
 
 
 class Policy:
-    """interfaces, zone, firewall: as in the file; decoys: how many; services, sequences: lists; warnings: lines."""
+    """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences: lists;
+    warnings: lines."""
 
 
 class Service:
@@ -56,6 +58,9 @@ def load(data):
     """The Policy in `data` (bytes of a JSON file). Raises ConfigError."""
     top = Table(loads(data), "the configuration")
     policy = Policy()
+    policy.name = top.text("id", "")
+    if policy.name and not is_name(policy.name):
+        top.fail("id", policy.name, "1-32 characters of a-z, 0-9 and '-', first a letter")
     policy.interfaces = _interfaces(top)
     policy.zone = top.choice("zone", "drop", ("drop", "reject", "accept"))
     policy.firewall = top.choice("firewall", "auto", ("auto", "ipset", "nft"))

@@ -20,11 +20,11 @@ _REQUEST_BYTES = 1024
 _CLIENTS = 8
 
 
-def socket_address(run_dir):
-    """struct sockaddr_un of the control socket in `run_dir`."""
-    path = (run_dir + "/control").encode()
+def socket_address(directory, name="control"):
+    """struct sockaddr_un of a socket in this directory."""
+    path = (directory + "/" + name).encode()
     if len(path) > 107:
-        raise KnockletError("run directory %s: the path is too long for a socket" % run_dir)
+        raise KnockletError("run directory %s: the path is too long for a socket" % directory)
     return pack("@H", socket.AF_UNIX) + path + b"\0"
 
 

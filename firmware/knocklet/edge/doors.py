@@ -6,6 +6,7 @@ themselves; what is done here about ends is noticing them. Nothing here runs for
 
 from ..core.clock import after, left
 from ..core.grants import Grants
+from ..core.summary import REFUSED
 from ..wire.addresses import format_address
 from .firewall import FirewallError, Missing
 
@@ -22,6 +23,7 @@ class Doors:
         self.grants = Grants()
         self.firewall = None
         self.policy = None
+        self.failing = False  # the firewall did not do what was asked of it last
         self.counts = {"opened": 0, "renewed": 0, "ended": 0, "refused": 0, "restored": 0, "firewall_failed": 0}
         self._loop = loop
         self._events = events
@@ -63,8 +65,10 @@ class Doors:
 
     def _refuse(self, now_ms, service, client, address, reason):
         self.counts["refused"] += 1
-        source = format_address(address)
-        self._events.tell(now_ms, "refused", service=service.name, client=client, source=source, reason=reason)
+        self._events.caused_by(address, 0, len(address))
+        if self._events.noise(now_ms, REFUSED):
+            source = format_address(address)
+            self._events.tell(now_ms, "refused", service=service.name, client=client, source=source, reason=reason)
         return False
 
     def close(self, grants, reason, now_ms, cut=False):
@@ -140,7 +144,9 @@ class Doors:
             return self._look_wait_ms()
         except FirewallError:
             self.counts["firewall_failed"] += 1
+            self.failing = True
             return _RETRY_MS
+        self.failing = False
         there = {(index, address): left_ms for index, _family, address, left_ms, _ in entries}
         services = {service.index: service for service in self.policy.services}
         for index, family, address, _, _ in entries:
@@ -184,10 +190,14 @@ class Doors:
             self.firewall.install(self.policy)
         except FirewallError as error:
             self.counts["firewall_failed"] += 1
-            self._events.tell(now_ms, "refused", reason=str(error))
+            self.failing = True
+            self._events.caused_by(b"", 0, 0)
+            if self._events.noise(now_ms, REFUSED):
+                self._events.tell(now_ms, "refused", reason=str(error))
             self._loop.sooner(self._looks, now_ms, _RETRY_MS)
             return
         self.counts["restored"] += 1
+        self.failing = False
         self._events.tell(now_ms, "firewall_changed", restored=True)
         try:
             there = {(entry[0], entry[2]) for entry in self.firewall.entries()}

@@ -1,47 +1,60 @@
 """Events: what happened at the doors, told once, in one form, to everybody who listens.
 
-An event is a dict with `event_type` (README lists them) and numbers, addresses and configured names; nothing in it was
-written by a stranger. It goes to standard output (the system's log) and to followers of the control socket.
-What strangers can cause at will (SUMMED) is told once a minute for each kind, with the number of those not told.
+An event is a dict with `event_type` (wire/report.py lists them) and numbers, addresses and configured names; nothing in it was
+written by a stranger. It goes to the log, to followers of the control socket and to the reports. What strangers can cause at
+will is summed up first (core/summary.py): whoever notices it asks noise() whether to tell it now.
 """
 
 import json
 import time
 from collections import OrderedDict
 
-from ..core.clock import MASK, age
-
-SUMMED = ("sweep", "refused")
-_QUIET_MS = 60_000
+from ..core.summary import KINDS, MINUTE_MS, Summary
+from ..wire.addresses import format_address
 
 
 class Events:
-    def __init__(self, write):
+    def __init__(self, write, loop):
         """`write` takes a line of text without its end."""
         self._write = write
         self.followers = []  # functions that take a line
-        self._told_ms = {}  # by kind of SUMMED: when it was last told
-        self._untold = {}  # by kind of SUMMED: how often it was not
+        self.reports = None  # edge/reports.py, where there is somebody to report to
+        self._summary = Summary()
+        self._loop = loop
+        self._minute = loop.timer(self._sum_up)
 
-    def quiet(self, now_ms, event_type):
-        """Was this kind of SUMMED told within the last minute? Counts it then, to be told with the next. Allocates nothing."""
-        if event_type not in self._told_ms or age(now_ms, self._told_ms[event_type]) >= _QUIET_MS:
+    def caused_by(self, buffer, at, length):
+        """Whom the next noise() is about: the address in buffer[at : at + length], length 0 for several. Allocates nothing."""
+        self._summary.source(buffer, at, length)
+
+    def noise(self, now_ms, kind):
+        """A stranger has caused this kind (a number of core/summary.py). Returns whether to tell it now.
+
+        Else it is counted, and told with the next, and nothing is allocated.
+        """
+        if not self._summary.seen(kind, now_ms):
             return False
-        self._untold[event_type] = (self._untold[event_type] + 1) & MASK
+        self._loop.sooner(self._minute, now_ms, MINUTE_MS)
         return True
 
+    def _sum_up(self, now_ms):
+        for kind, source, untold, total in self._summary.due(now_ms):
+            fields = {"source": format_address(source)} if source else {}
+            if untold:
+                fields["untold"] = untold
+            else:
+                fields["ended"] = True
+                fields["total"] = total
+            self.tell(now_ms, KINDS[kind], **fields)
+        return self._summary.next_ms(now_ms)
+
     def tell(self, now_ms, event_type, **fields):
-        """Tell what happened, unless it is SUMMED and was told just now."""
-        if event_type in SUMMED:
-            if self.quiet(now_ms, event_type):
-                return
-            self._told_ms[event_type] = now_ms
-            if self._untold.get(event_type):
-                fields["untold"] = self._untold[event_type]
-            self._untold[event_type] = 0
+        """Tell what happened."""
         event = OrderedDict((("event_type", event_type), ("ts", int(time.time()))))
         event.update(fields)
         line = json.dumps(event)
         self._write(line)
         for follower in self.followers:
             follower(line)
+        if self.reports:
+            self.reports.event(event)

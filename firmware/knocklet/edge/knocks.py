@@ -6,10 +6,14 @@ This is the hot path: until a packet completes a sequence it allocates nothing a
 from array import array
 
 from ..core import verdict
-from ..core.clock import MASK
+from ..core.clock import MASK, age
 from ..core.packet import Packet
+from ..core.summary import FLOOD, SWEEP
+from ..wire.addresses import format_address
 
 _PORTION = 256  # packets of one ring before the other sockets are looked at
+_FLOOD = 2000  # packets that pass the filter within _FLOOD_MS: no crowd of visitors does that
+_FLOOD_MS = 1000
 
 
 class Knocks:
@@ -21,6 +25,8 @@ class Knocks:
         self._doors = doors
         self._events = events
         self._packet = Packet()
+        self._second_ms = 0  # since when _in_second packets were taken
+        self._in_second = 0
 
     def rings_ready(self, now_ms):
         """Take a portion from every ring. Returns True when one has more waiting."""
@@ -37,6 +43,7 @@ class Knocks:
         taken = 0
         while ring.ready():
             if taken == _PORTION:
+                self._count(interface, taken, now_ms)
                 return True
             taken += 1
             kind = self._judge(interface, ring, now_ms)
@@ -46,6 +53,8 @@ class Knocks:
             elif kind == verdict.SWEEP:
                 self._swept(interface, now_ms)
             ring.release()
+        if taken:
+            self._count(interface, taken, now_ms)
         return False
 
     def _judge(self, interface, ring, now_ms):
@@ -65,12 +74,30 @@ class Knocks:
         return verdict.PARSED
 
     def _swept(self, interface, now_ms):
-        if not self._events.quiet(now_ms, "sweep"):
-            self._events.tell(now_ms, "sweep", interface=interface.name)
+        self._events.caused_by(interface.ring.frames, self._packet.source, self._packet.address_bytes)
+        if self._events.noise(now_ms, SWEEP):
+            source = format_address(self._source(interface.ring.frames))
+            self._events.tell(now_ms, "sweep", interface=interface.name, source=source)
+
+    def _source(self, frames):
+        return bytes(frames[self._packet.source : self._packet.source + self._packet.address_bytes])
+
+    def _count(self, interface, taken, now_ms):
+        if age(now_ms, self._second_ms) >= _FLOOD_MS:
+            self._second_ms = now_ms
+            self._in_second = 0
+        self._in_second += taken
+        if self._in_second >= _FLOOD:
+            self._in_second = 0
+            self._flooded(interface, now_ms)
+
+    def _flooded(self, interface, now_ms):
+        self._events.caused_by(interface.ring.frames, 0, 0)
+        if self._events.noise(now_ms, FLOOD):
+            self._events.tell(now_ms, "flood", interface=interface.name)
 
     def _complete(self, frames, now_ms):
-        packet = self._packet
-        source = bytes(frames[packet.source : packet.source + packet.address_bytes])
+        source = self._source(frames)
         for number, sequence in enumerate(self.sequences):
             if self._matcher.completed >> number & 1:
                 if sequence.opens:

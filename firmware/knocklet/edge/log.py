@@ -1,12 +1,24 @@
-"""Lines to standard output for the system's log. A log that nobody reads never stops the engine: the line is dropped."""
+"""Lines for the system's log: to standard output, or to syslog.
+
+A log that nobody reads never stops the engine: the line is dropped.
+"""
 
 import select
+import socket
 import sys
+from struct import pack
+
+_DEV_LOG = "/dev/log"
+_INFO = "<30>"  # facility daemon, severity informational (RFC 3164)
 
 
 class Log:
-    def __init__(self):
+    def __init__(self, syslog=False, tag="knocklet-engine"):
         self.dropped = 0
+        self._syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if syslog else None
+        if syslog:
+            self._syslog.setblocking(False)
+        self._tag = tag
         self._poller = select.poll()
         try:
             self._poller.register(sys.stdout, select.POLLOUT)
@@ -15,10 +27,15 @@ class Log:
 
     def write(self, line):
         """One line, at once. A pipe that polls writable has room for 4096 bytes (pipe(7)), more than any line here."""
-        if self._poller and self._poller.poll(0):
-            try:
+        try:
+            if self._syslog:
+                # By address each time: the system's log may be restarted.
+                message = "%s%s: %s" % (_INFO, self._tag, line)
+                self._syslog.sendto(message.encode(), pack("@H", socket.AF_UNIX) + _DEV_LOG.encode() + b"\0")
+                return
+            if self._poller and self._poller.poll(0):
                 sys.stdout.write(line + "\n")
                 return
-            except OSError:
-                pass
+        except OSError:
+            pass
         self.dropped += 1

@@ -42,6 +42,7 @@ class Verbs:
             "heap_alloc_bytes": gc.mem_alloc(),
             "heap_free_bytes": gc.mem_free(),
             "log_dropped": engine.log.dropped,
+            "agent": engine.agent.counts if engine.agent else "none: the configuration has no id, or see warnings",
         }
 
     def _grants(self, _request):

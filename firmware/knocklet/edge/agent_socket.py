@@ -1,0 +1,219 @@
+"""The agent's end of the engine: one connection (AF_UNIX SOCK_SEQPACKET, core/agent_messages.py), and a limit on all it costs.
+
+The socket lies in a directory of its own beside the run directory, which is root's alone; it belongs to the agent's user, and
+who connects is checked besides (SO_PEERCRED). Nothing here blocks the engine. What arrives is worked off in portions, with
+a budget for each quarter of a second: whoever sends more waits in the kernel's buffer, which is his.
+"""
+
+import os
+import select
+import socket
+
+from ..core import agent_messages
+from ..core.clock import age
+from ..wire import topics
+from . import libc
+from .control import SOCK_SEQPACKET, socket_address
+
+_PORTION = 16  # messages before packets and others are looked at
+_BUDGET = 64  # messages and connections
+_BUDGET_MS = 250
+_WINDOW = 8  # events on their way that are not acknowledged
+_REQUESTS = 5  # a second
+_SETTLE_MS = 200  # after a change, before retained topics are sent: one knock is several changes
+_GAP_MS = 1000  # between two of the same
+_BLOCKED_MS = 5000  # after the agent's buffer was full: the next look, should nothing else happen
+
+
+class AgentSocket:
+    def __init__(self, directory, uid, loop, reports, requests, clock):
+        """directory: made here; uid: the agent's user. requests(verb, payload) -> answer (dict); clock() -> ms."""
+        self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "paused": 0}
+        self._uid = uid
+        self._loop = loop
+        self._reports = reports
+        self._requests = requests
+        self._clock = clock
+        self._client = None
+        self._started = False  # the broker has taken the agent in
+        self._sent = 0  # token of the last event sent
+        self._open = 0  # events on their way
+        self._spent = 0  # of the budget
+        self._since_ms = clock()
+        self._requests_left = _REQUESTS
+        self._retained_ms = 0  # when retained topics were last sent
+        self._resume = loop.timer(self._resumed)
+        self._retained = loop.timer(self._send_retained)
+        self._blocked = loop.timer(self._look_again)
+        self._socket = _listen(directory, uid)
+        loop.add(self._socket, self._accept)
+        reports.wake = self._woken
+
+    # The agent comes and goes
+
+    def _accept(self, _flags):
+        self._spend()
+        try:
+            client, _ = self._socket.accept()
+        except OSError:
+            return
+        uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
+        if uid not in (0, self._uid):
+            self.counts["refused"] += 1
+            client.close()
+            return
+        self._leave()  # the newest one is the one that lives
+        client.setblocking(False)
+        self._client = client
+        self.counts["connected"] += 1
+        self._loop.add(client, self._readable)
+        self._send(agent_messages.hello(self._reports.name))
+
+    def _leave(self):
+        if self._client:
+            self._loop.remove(self._client)
+            self._client.close()
+            self._client = None
+            self._started = False
+
+    def _spend(self):
+        """One more of the budget; when it is used up, nothing of the agent's is looked at until the next quarter second."""
+        now_ms = self._clock()
+        if age(now_ms, self._since_ms) >= _BUDGET_MS:
+            self._since_ms = now_ms
+            self._spent = 0
+            self._requests_left = min(_REQUESTS, self._requests_left + 1 + _REQUESTS // 4)
+        self._spent += 1
+        if self._spent == _BUDGET:
+            self.counts["paused"] += 1
+            self._loop.remove(self._socket)
+            if self._client:
+                self._loop.remove(self._client)
+            self._loop.start(self._resume, now_ms, _BUDGET_MS)
+
+    def _resumed(self, _now_ms):
+        self._spent = 0
+        self._since_ms = self._clock()
+        self._loop.add(self._socket, self._accept)
+        if self._client:
+            self._loop.add(self._client, self._readable)
+        self._pump()  # its last message may have made room
+        return -1
+
+    # What it says
+
+    def _readable(self, flags):
+        for _ in range(_PORTION):
+            if self._spent >= _BUDGET or not self._client:
+                return
+            try:
+                data = self._client.recv(agent_messages.REQUEST_BYTES + 256)
+            except OSError as error:
+                if error.errno == 11:  # EAGAIN
+                    break
+                data = b""
+            if not data:
+                self._leave()
+                return
+            self._spend()
+            self.counts["messages"] += 1
+            try:
+                message = agent_messages.parse(data)
+            except ValueError:
+                self.counts["bad_messages"] += 1
+                self._leave()
+                return
+            self._obey(message)
+        if flags & (select.POLLHUP | select.POLLERR):
+            self._leave()
+        else:
+            self._pump()
+
+    def _obey(self, message):
+        kind = message[0]
+        if kind == agent_messages.START:
+            self._started = True
+            self._sent = 0
+            self._open = 0
+            self._reports.changed.update(topics.RETAINED)
+            self._plan_retained()
+        elif kind == agent_messages.ACKNOWLEDGE:
+            if message[1] <= self._sent and self._reports.outbox.acknowledge(message[1]):
+                self._open = max(0, self._open - 1)
+                self._reports.room()
+        elif kind == agent_messages.REQUEST and message[1] in topics.PLAIN_VERBS and self._requests_left > 0:
+            self._requests_left -= 1
+            self.counts["requests"] += 1
+            topic = topics.RESPONSE + message[1]
+            self._publish(0, 0, topic, self._reports.make(topic, self._requests(message[1], message[2])))
+
+    # What it is told
+
+    def _woken(self):
+        """There is something new."""
+        if self._started:
+            self._pump()
+            if self._reports.changed:
+                self._plan_retained()
+
+    def _plan_retained(self):
+        now_ms = self._clock()
+        self._loop.sooner(self._retained, now_ms, max(_SETTLE_MS, _GAP_MS - age(now_ms, self._retained_ms)))
+
+    def _pump(self):
+        while self._started and self._open < _WINDOW:
+            found = self._reports.outbox.after(self._sent)
+            if not found or not self._publish(0, found[0], topics.EVENT, found[1]):
+                return
+            self._sent = found[0]
+            self._open += 1
+
+    def _send_retained(self, now_ms):
+        self._retained_ms = now_ms
+        for topic in topics.RETAINED:
+            if self._started and topic in self._reports.changed:
+                if not self._publish(agent_messages.RETAIN, 0, topic, self._reports.retained(topic, now_ms)):
+                    self._reports.changed.add(topic)
+        return -1
+
+    def _look_again(self, now_ms):
+        self._send_retained(now_ms)
+        self._pump()
+        return -1
+
+    def _publish(self, flags, token, topic, payload):
+        return self._send(agent_messages.publish(flags, token, topic, payload))
+
+    def _send(self, message):
+        try:
+            self._client.send(message)
+            return True
+        except OSError:  # gone, or not reading: events wait, and what is retained is sent later as it is then
+            self._loop.sooner(self._blocked, self._clock(), _BLOCKED_MS)
+            return False
+
+
+def _listen(directory, uid):
+    """The listening socket `engine` in `directory`, which everybody may pass through and nobody but root may change."""
+    try:
+        os.mkdir(directory)
+    except OSError:
+        pass  # it is there
+    libc.chmod(directory, 0o755)
+    found = os.stat(directory)
+    if found[4] != 0:
+        raise OSError(1)
+    try:
+        os.remove(directory + "/engine")
+    except OSError:
+        pass
+    listening = socket.socket(socket.AF_UNIX, SOCK_SEQPACKET)
+    old_mask = libc.umask(0o177)
+    try:
+        listening.bind(socket_address(directory, "engine"))
+    finally:
+        libc.umask(old_mask)
+    libc.chown(directory + "/engine", uid, 0)
+    listening.listen(1)
+    listening.setblocking(False)
+    return listening

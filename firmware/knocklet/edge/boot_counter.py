@@ -1,0 +1,36 @@
+"""How often the engine was started, counted in a file: with it, what a gateway reports is newer than all before.
+
+The number is on storage (0600 in the state directory) and, for when that cannot be written, in the run directory too.
+"""
+
+import os
+
+_DIGITS = 10
+
+
+def advance(state_dir, run_dir):
+    """(the number of this start, was it stored?)."""
+    number = max(_read(state_dir), _read(run_dir)) + 1
+    _write(run_dir, number)
+    return number, _write(state_dir, number)
+
+
+def _read(directory):
+    try:
+        with open(directory + "/boot") as file:
+            text = file.read(_DIGITS)
+        return int(text) if text.isdigit() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _write(directory, number):
+    """Whole or not at all, also when the power fails."""
+    try:
+        with open(directory + "/boot.new", "w") as file:
+            file.write("%d" % number)
+            file.flush()  # MicroPython's flush() is fsync()
+        os.rename(directory + "/boot.new", directory + "/boot")
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,14 @@
+"""Users of this system, from /etc/passwd."""
+
+
+def find(name):
+    """(uid, gid) of a user, or None."""
+    try:
+        with open("/etc/passwd") as file:
+            for line in file:
+                words = line.split(":")
+                if words[0] == name and len(words) > 3 and words[2].isdigit() and words[3].isdigit():
+                    return int(words[2]), int(words[3])
+    except OSError:
+        pass
+    return None
