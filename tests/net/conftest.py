@@ -132,7 +132,7 @@ class EngineDut(Dut):
 @pytest.fixture(scope="session")
 def session_root_logdir():
     """pytest-embedded's logs lie in build/, and only those of the last run."""
-    path = BUILD / "test_logs"
+    path = BUILD / "test_logs" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
     shutil.rmtree(path, ignore_errors=True)
     return str(path)
 

@@ -248,8 +248,9 @@ def test_the_newest_agent_is_the_one(lab, dut):
 
 
 @one_firewall
-def test_a_captured_agent(lab, dut):
-    """10^6 arbitrary messages: the engine closes on nonsense, pauses on too many, and knocks open all the while."""
+@pytest.mark.parametrize("messages", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_captured_agent(lab, dut, messages):
+    """Arbitrary messages, as fast as they go: the engine closes on nonsense, pauses on too many, and knocks open all the while."""
     numbers = random.Random(5)
     stock = [
         agent_messages.START, agent_messages.acknowledge(1), agent_messages.acknowledge(2**32 - 1),
@@ -257,11 +258,11 @@ def test_a_captured_agent(lab, dut):
         agent_messages.hello("x"), b"", b"Z" * 1300,
     ]  # fmt: skip
     before = dut.ctl("status")
-    sent, until = 0, time.monotonic() + 120
+    sent = 0
     path = f"{dut.run_dir}-agent/engine"
     knocked = 0
     captured = None
-    while sent < 1_000_000 and time.monotonic() < until:
+    while sent < messages:
         if captured is None:
             captured = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             captured.settimeout(0.2)
@@ -283,7 +284,7 @@ def test_a_captured_agent(lab, dut):
         except OSError:
             captured.close()
             captured = None
-        if sent // 100_000 > knocked:
+        if sent // (messages // 10) > knocked:
             knocked += 1
             lab.knock(STEPS)
             dut.expect_event("opened")
@@ -292,7 +293,7 @@ def test_a_captured_agent(lab, dut):
             dut.expect_event("closed")
     if captured:
         captured.close()
-    assert knocked >= 3
+    assert knocked >= 9
     after = dut.ctl("status")
     assert after["agent"]["paused"] > 0 and after["agent"]["bad_messages"] > 0
     assert after["heap_alloc_bytes"] - before["heap_alloc_bytes"] < 100_000
@@ -351,8 +352,8 @@ def test_starts_that_cannot_be_counted(lab, engine):
         engine.start()
         with FakeAgent(engine, KEY) as agent:
             agent.start()
-            assert agent.expect("event", event_type="store_failed")[1]["boot"] == boot
-            agent.expect("event", event_type="started")
+            agent.expect("event", event_type="store_failed", boot=boot)
+            agent.expect("event", event_type="started", boot=boot)
         engine.kill()
 
 
