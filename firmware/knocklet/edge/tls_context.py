@@ -1,0 +1,40 @@
+"""TLS as the agent uses it: the broker's certificate is always checked, and there is no way around it.
+
+Debian's MicroPython has a module tls and no ssl, OpenWrt's has both, and the builds without TLS have neither.
+Only tls.SSLContext checks by itself: the frozen ssl module begins with CERT_NONE (ports/unix, MicroPython 1.23).
+"""
+
+from binascii import b2a_base64
+
+from ..core.errors import ConfigError
+
+try:
+    import tls
+except ImportError:
+    tls = None
+
+AVAILABLE = tls is not None
+_PEM = b"-----BEGIN CERTIFICATE-----\n"
+_PEM_END = b"-----END CERTIFICATE-----\n"
+
+
+def make(file):
+    """A context that trusts the CAs in `file`, (path, its bytes), PEM or DER. Raises ConfigError."""
+    path, data = file
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED
+    if b"-----BEGIN" not in data:  # DER; MicroPython 1.23 with mbedTLS 3.5 takes none, so it becomes PEM
+        data = _PEM + b2a_base64(data) + _PEM_END
+    try:
+        context.load_verify_locations(data)
+    except (ValueError, OSError):
+        raise ConfigError("broker.ca: %s: not a certificate that can be used; allowed: PEM or DER" % path)
+    return context
+
+
+def reason(error):
+    """What a failed handshake or connection says, in one line."""
+    if isinstance(error, OSError) and len(error.args) < 2:
+        return "error %d" % error.errno
+    text = str(error.args[-1]) if error.args else "error"
+    return " ".join(text.split())
