@@ -160,23 +160,21 @@ class Session:
         """Send a ping when it is time, give up when a deadline has passed. The wait to the next call in ms.
         Raises SessionError."""
         wait_ms = SILENCE_MS
-        if self._asked_ms >= 0:
-            what = "its SUBACK" if self.connected else "its CONNACK"
-            wait_ms = _left(now_ms, self._asked_ms, HELLO_MS, "%s does not come" % what)
-        if self._out and self._out_since_ms >= 0:
-            wait_ms = min(wait_ms, _left(now_ms, self._out_since_ms, WRITE_MS, "it does not take what is sent"))
-        if not self.connected:
-            return wait_ms
-        wait_ms = min(wait_ms, _left(now_ms, self._received_ms, SILENCE_MS, "it is silent"))
-        if self._in_flight:
-            wait_ms = min(wait_ms, _left(now_ms, self._acknowledged_ms, SILENCE_MS, "it acknowledges nothing"))
-        if not self._pinged:
-            ping_ms = KEEP_ALIVE_MS - age(now_ms, self._sent_ms)
-            if ping_ms <= 0:
+        if self.connected and not self._pinged:
+            wait_ms = KEEP_ALIVE_MS - age(now_ms, self._sent_ms)
+            if wait_ms <= 0:
+                wait_ms = SILENCE_MS
                 self._pinged = True
                 self._send(codec.PING, now_ms)
-            else:
-                wait_ms = min(wait_ms, ping_ms)
+        if self._asked_ms >= 0:
+            what = "its SUBACK" if self.connected else "its CONNACK"
+            wait_ms = min(wait_ms, _left(now_ms, self._asked_ms, HELLO_MS, what + " does not come"))
+        if self._out and self._out_since_ms >= 0:
+            wait_ms = min(wait_ms, _left(now_ms, self._out_since_ms, WRITE_MS, "it does not take what is sent"))
+        if self.connected:
+            wait_ms = min(wait_ms, _left(now_ms, self._received_ms, SILENCE_MS, "it is silent"))
+        if self._in_flight:
+            wait_ms = min(wait_ms, _left(now_ms, self._acknowledged_ms, SILENCE_MS, "it acknowledges nothing"))
         return wait_ms
 
 

@@ -50,7 +50,7 @@ class Link:
         try:
             self._addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[:_ADDRESSES]
         except OSError as error:
-            raise LinkError("the name does not resolve (error %d)" % error.errno)
+            raise LinkError("the name does not resolve (%s)" % tls_context.reason(error))
         self._why = "no address"
 
     def next_address(self, now_ms, end_ms):
@@ -68,7 +68,7 @@ class Link:
                     if error.errno != _EINPROGRESS:
                         raise
             except OSError as error:
-                self._why = "error %d" % error.errno
+                self._why = tls_context.reason(error)
                 continue
             self._loop.add(self._socket, self._ready)
             self._loop.wait_for(self._socket, select.POLLOUT)

@@ -34,7 +34,5 @@ def make(file):
 
 def reason(error):
     """What a failed handshake or connection says, in one line."""
-    if isinstance(error, OSError) and len(error.args) < 2:
-        return "error %d" % error.errno
-    text = str(error.args[-1]) if error.args else "error"
-    return " ".join(text.split())
+    what = error.args[-1] if error.args else "error"
+    return "error %d" % what if isinstance(what, int) else " ".join(what.split())
