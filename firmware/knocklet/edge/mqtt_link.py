@@ -118,8 +118,8 @@ class Link:
             if error.errno == _EAGAIN:
                 return None
             raise LinkError(tls_context.reason(error))
-        except ValueError as error:  # what is wrong with the certificate
-            raise LinkError(tls_context.reason(error))
+        except ValueError as error:
+            raise LinkError(tls_context.bad_certificate(error, self._server_name))
 
     def wait_for(self, reading, writing):
         """What to be told of. During the handshake it is what the broker sends, whatever is to be written."""

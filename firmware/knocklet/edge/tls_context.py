@@ -5,6 +5,7 @@ Only tls.SSLContext checks by itself: the frozen ssl module begins with CERT_NON
 """
 
 from binascii import b2a_base64
+from time import localtime
 
 from ..core.errors import ConfigError
 
@@ -30,6 +31,11 @@ def make(file):
     except (ValueError, OSError):
         raise ConfigError("broker.ca: %s: not a certificate that can be used; allowed: PEM or DER" % path)
     return context
+
+
+def bad_certificate(error, server_name):
+    """What is wrong with it, and what it was compared with: a gateway that has just started may have its clock in the past."""
+    return "%s (asked for %s, on %d-%02d-%02d by our clock)" % ((reason(error), server_name) + localtime()[:3])
 
 
 def reason(error):
