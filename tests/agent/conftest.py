@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))   # parts.py, scripted_broker.py
 
-from parts import NAME, Agent, Authority, Engine, Mosquitto, open_folder, remove, until  # noqa: E402
+from parts import NAME, Agent, Authority, Engine, Mosquitto, open_folder, remove, until
 
 
 @pytest.fixture

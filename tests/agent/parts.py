@@ -83,15 +83,11 @@ class Authority:
 class Mosquitto:
     """A real broker on loopback. server: (certificate, key) for TLS. What it keeps is kept in memory: a restart wipes it."""
 
-    def __init__(self, directory, server=None, extra=""):
-        self.port = free_port()
-        self.tls = server is not None
+    def __init__(self, directory, server=None, port=None):
+        self.port = port or free_port()
         self._config = directory / "mosquitto.conf"
-        passwords = directory / "passwords"
-        passwords.write_text("")
-        self._extra = extra
         tls = f"certfile {server[0]}\nkeyfile {server[1]}\n" if server else ""
-        self._config.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{tls}allow_anonymous true\nlog_dest none\n{extra}\n")
+        self._config.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{tls}allow_anonymous true\nlog_dest none\n")
         self.process = None
 
     def start(self):

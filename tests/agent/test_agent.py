@@ -178,3 +178,18 @@ def test_name_that_does_not_resolve(agent, engine, broker):
     agent.stop()
     agent.configure(broker.port).start(quick=True)
     engine.wait_for_start()
+
+
+def test_ten_thousand_retained_messages(agent, engine, broker, watcher):
+    """All below request/: the broker hands them out as soon as the agent is there. None counts, and it goes on."""
+    for i in range(10_000):
+        watcher.client.publish(f"knocklet/{NAME}/request/{i}", b"x" * 100, 0, retain=True)
+    watcher.send("request/close", b"retained", retain=True)
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    engine.publish("event", b"x", 1)
+    until(lambda: engine.acknowledged() == [1], "acknowledged")
+    watcher.send("request/close", b"new")
+    until(engine.requests, "the new one")
+    assert engine.requests() == [("close", b"new")]
+    assert "lost" not in agent.log()

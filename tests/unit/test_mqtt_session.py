@@ -5,7 +5,17 @@ import unittest
 from knocklet.core import mqtt_codec as codec
 from knocklet.core.clock import MASK, after
 from knocklet.core.mqtt_session import (
-    ACKNOWLEDGED, CONNECTED, HELLO_MS, IN_FLIGHT, KEEP_ALIVE_MS, MESSAGE, REFUSED, SILENCE_MS, WRITE_MS, Session, SessionError,
+    ACKNOWLEDGED,
+    CONNECTED,
+    HELLO_MS,
+    IN_FLIGHT,
+    KEEP_ALIVE_MS,
+    MESSAGE,
+    REFUSED,
+    SILENCE_MS,
+    WRITE_MS,
+    Session,
+    SessionError,
 )  # fmt: skip
 
 ACCEPTED = b"\x20\2\0\0"

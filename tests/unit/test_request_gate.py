@@ -5,7 +5,11 @@ import unittest
 from knocklet.core.request_gate import Gate
 
 TOPIC = b"knocklet/attic/request/"
-PASSED = ((TOPIC + b"close", b"{}", "close"), (TOPIC + b"close_all", b"", "close_all"), (TOPIC + b"close", bytes(1024), "close"))
+PASSED = (
+    (TOPIC + b"close", b"{}", "close"),
+    (TOPIC + b"close_all", b"", "close_all"),
+    (TOPIC + b"close", bytes(1024), "close"),
+)
 DROPPED = (
     (TOPIC + b"close", bytes(1025), False),
     (TOPIC + b"close", b"{}", True),

@@ -3,8 +3,8 @@
     {"broker": {"host": "192.168.1.5", "password": "..."}, "home_assistant": true}
 
 broker: `host` (name or address), `port` (8883, or 1883 without TLS), `tls` (true), `ca` (PEM or DER file, the system's when
-there is one), `server_name` (the host; what the certificate must say), `password` (the user name is the gateway's name). Besides:
-`home_assistant` (true), `prefix` of its discovery topics (homeassistant). A mistake refuses the whole file.
+there is one), `server_name` (the host; what the certificate must say), `password` (the user name is the gateway's name).
+Besides: `home_assistant` (true), `prefix` of its discovery topics (homeassistant). A mistake refuses the whole file.
 """
 
 from ..core import strict_json
@@ -44,7 +44,7 @@ def load(path):
 def _broker(new, table):
     tls = table.choice("tls", True, (True, False))
     if tls and not tls_context.AVAILABLE:
-        raise ConfigError("broker.tls: found true, but this MicroPython has no TLS; allowed: false, or install micropython-mbedtls")
+        raise ConfigError("broker.tls: found true, this MicroPython has no TLS; allowed: false, or install micropython-mbedtls")
     new.host = _text(table, "host", REQUIRED, _HOST_SIGNS, _HOST_BYTES)
     new.port = table.integer("port", 8883 if tls else 1883, 1, 65535)
     new.server_name = _text(table, "server_name", new.host, _HOST_SIGNS, _HOST_BYTES)

@@ -17,8 +17,9 @@ from . import libc, tls_context
 _EAGAIN, _EINPROGRESS = 11, 115
 _ADDRESSES = 8
 _READ_BYTES = 2048
-IPPROTO_TCP, _TCP_NODELAY = 6, 1
-_CLOSED = "it closed the connection"
+_IPPROTO_TCP, _TCP_NODELAY = 6, 1
+_SOL_SOCKET, _SO_SNDBUF = 1, 7
+_SEND_BYTES = 32768  # the kernel holds no more for us: who does not read is noticed
 
 
 class LinkError(Exception):
@@ -61,7 +62,8 @@ class Link:
             try:
                 self._socket = socket.socket(family, kind)
                 self._socket.setblocking(False)
-                self._socket.setsockopt(IPPROTO_TCP, _TCP_NODELAY, 1)
+                self._socket.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+                self._socket.setsockopt(_SOL_SOCKET, _SO_SNDBUF, _SEND_BYTES)
                 try:
                     self._socket.connect(address)
                 except OSError as error:
@@ -82,7 +84,7 @@ class Link:
         """Called after `changed` while not `connected`: did it come? False: this address is none. Raises LinkError (TLS)."""
         error = libc.getsockopt(self._socket.fileno(), libc.SOL_SOCKET, libc.SO_ERROR, "@i")[0]
         if error:
-            self._why = "error %d" % error
+            self._why = tls_context.reason(OSError(error))
             return False
         self._stream = self._socket
         self._greeted = self._context is None
@@ -101,7 +103,7 @@ class Link:
         """What has come, at most 2 kB; None: nothing left. Raises LinkError."""
         data = self._io(self._stream.read, _READ_BYTES)
         if data == b"":
-            raise LinkError(_CLOSED)
+            raise LinkError(tls_context.CLOSED)
         return data
 
     def write(self, data):

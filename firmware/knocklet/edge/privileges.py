@@ -14,8 +14,18 @@ def drop(user):
             raise KnockletError("user %s: the system does not let the agent become it" % user)
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(libc.PR_SET_DUMPABLE, 0, 0, 0, 0)  # neither a core file nor a debugger shows the password
-    if libc.setuid(0) == 0:
-        raise KnockletError("the agent could become root again: it does not run so")
+    if libc.setuid(0) == 0 or _capabilities():
+        raise KnockletError("the agent would keep rights that its user does not have: it does not run so")
+
+
+def _capabilities():
+    """Are there any that are permitted (proc(5))? What is in effect is a part of them."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name == "CapPrm":
+                return int(value.strip(), 16) != 0
+    return True
 
 
 def _find(user):

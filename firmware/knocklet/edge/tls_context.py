@@ -15,6 +15,15 @@ except ImportError:
     tls = None
 
 AVAILABLE = tls is not None
+CLOSED = "it closed the connection"
+_ERRNO = {
+    32: CLOSED,
+    101: "no route to it",
+    104: CLOSED,
+    110: "no answer",
+    111: "nothing listens there",
+    113: "no route to it",
+}
 _PEM = b"-----BEGIN CERTIFICATE-----\n"
 _PEM_END = b"-----END CERTIFICATE-----\n"
 
@@ -41,4 +50,4 @@ def bad_certificate(error, server_name):
 def reason(error):
     """What a failed handshake or connection says, in one line."""
     what = error.args[-1] if error.args else "error"
-    return "error %d" % what if isinstance(what, int) else " ".join(what.split())
+    return _ERRNO.get(what, "error %d" % what) if isinstance(what, int) else " ".join(what.split())
