@@ -1,10 +1,14 @@
 """The agent as a gateway gets it, with a real broker: what it carries, what it lets through, and what it survives."""
 
+import contextlib
 import json
+import socket
+import subprocess
 
 import pytest
-from conftest import Watcher
-from parts import NAME, PASSWORD, until
+from agent.agent_process import BUILD, HERE, NAME, PASSWORD
+from agent.waiting import until
+from agent.watcher import Watcher
 
 
 @pytest.mark.parametrize("agent", [64, 32], indirect=True)
@@ -73,7 +77,7 @@ def test_engine_stays_away(agent, engine, broker, watcher):
     engine.wait_for_start()
     engine.stop()
     until(lambda: watcher.payloads("status")[-1:] == [b"offline"], "offline")
-    assert "broker" not in agent.log().partition("connected\n")[2].replace("engine", "") or "lost: " not in agent.log()
+    assert f"port {broker.port}: lost" not in agent.log()
     engine.start()
     until(lambda: watcher.payloads("status")[-1:] == [b"online"], "online again")
 
@@ -132,11 +136,18 @@ def test_rate_of_requests(agent, engine, broker, watcher):
 
 
 def test_engine_that_does_not_read(agent, engine, broker, watcher):
-    """Requests that its socket has no room for are dropped; its reports still go."""
+    """It would wait for ever for an acknowledgement that its socket had no room for: a new connection, and START."""
     agent.configure(broker.port).start()
     engine.wait_for_start()
-    engine.publish("event", b"x", 1)
-    until(lambda: engine.acknowledged(), "acknowledged")
+    engine.reading = False
+    with pytest.raises(OSError):
+        for i in range(10_000):
+            engine.publish("event", b"x", 1 + i)
+    agent.expect_log("engine lost")
+    engine.reading = True
+    engine.wait_for_start(2)
+    engine.publish("event", b"x", 20_000)
+    until(lambda: engine.acknowledged()[-1:] == [20_000], "acknowledged")
 
 
 def test_home_assistant_birth(agent, engine, broker, watcher):
@@ -178,6 +189,45 @@ def test_name_that_does_not_resolve(agent, engine, broker):
     agent.stop()
     agent.configure(broker.port).start(quick=True)
     engine.wait_for_start()
+
+
+def test_name_that_resolves_late(agent, engine, broker):
+    agent.configure(broker.port, host="late.example").start(quick=True)
+    agent.expect_log("the name does not resolve ([addrinfo error -2]); next try")
+    engine.wait_for_start()
+    assert engine.connections == 1
+
+
+def test_all_addresses_of_a_name(agent, engine, broker):
+    """::1 refuses, 127.0.0.9 never answers (its queue is full), 127.0.0.1 is the one."""
+    with socket.socket() as full, contextlib.ExitStack() as opened:
+        full.bind(("127.0.0.9", broker.port))
+        full.listen(0)
+        for _ in range(4):
+            filler = opened.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.9", broker.port))
+        agent.configure(broker.port, host="many.example").start(quick=True)
+        engine.wait_for_start()
+    assert "not reached" not in agent.log()   # all in one attempt
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_without_tls(agent, engine, broker, authority, bits):
+    """A MicroPython that has none: plain works and is said, TLS is refused with the name of the package."""
+    command = agent.configure(broker.port).command()
+    command[0] = BUILD / "micropython" / str(bits) / "micropython"
+    command[1:2] = [HERE / "without_tls.py", BUILD / "firmware"]
+    agent.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    line = agent.process.stderr.readline()
+    assert line == "knocklet-agent: the connection to the broker is plain: no TLS in this MicroPython\n"
+    engine.wait_for_start()
+    agent.stop()
+    agent.configure(broker.port, authority.pem).command()
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("knocklet-agent: broker.tls: found true, this MicroPython has no TLS; ")
+    assert "micropython-mbedtls" in ran.stderr
 
 
 def test_ten_thousand_retained_messages(agent, engine, broker, watcher):

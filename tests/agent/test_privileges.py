@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from parts import BUILD, USER, USER_ID
+from agent.agent_process import BUILD, USER, USER_ID
 
 TRY = """
 import sys

@@ -2,19 +2,13 @@
 
 import socket
 import ssl
-import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from parts import Authority, Mosquitto, open_folder, remove, until
-
-
-@pytest.fixture(scope="module")
-def stranger():
-    path = Path(tempfile.mkdtemp(prefix="knocklet-ca-", dir="/tmp"))
-    yield Authority(open_folder(path), "another")
-    remove(path)
+from agent.mosquitto import Mosquitto
+from agent.waiting import until
 
 
 @pytest.fixture
@@ -91,6 +85,26 @@ def test_no_fall_back_to_plain(agent, engine, authority, broker):
     agent.configure(broker.port, authority.pem).start(quick=True)
     agent.expect_log("not reached")
     assert engine.starts() == 0
+
+
+@pytest.mark.parametrize("agent", [64, 32], indirect=True)
+@pytest.mark.parametrize("kind", ["plain", "tls", "all CAs"])
+def test_memory_and_wakeups(agent, engine, authority, directory, serve, kind):
+    """Anonymous memory after much and large work, and the sleep after it. 32-bit with all of the system's CAs has least."""
+    broker = serve(None if kind == "plain" else authority.server("127.0.0.1"))
+    bundle = directory / "bundle.pem"
+    bundle.write_bytes(Path("/etc/ssl/certs/ca-certificates.crt").read_bytes() + authority.pem.read_bytes())
+    agent.configure(broker.port, {"plain": None, "tls": authority.pem, "all CAs": bundle}[kind]).start()
+    engine.wait_for_start()
+    for i in range(300):
+        engine.publish("event", bytes(300), 1 + i)
+        if i % 30 == 0:
+            engine.publish("grants", bytes(60_000))
+    until(lambda: engine.acknowledged() == list(range(1, 301)), "acknowledged")
+    assert agent.memory_kb() < (1024 if kind == "plain" else 2048)
+    before = agent.wakeups()
+    time.sleep(2)
+    assert agent.wakeups() == before
 
 
 def test_handshake_that_never_ends(agent, engine, authority, broker):

@@ -91,14 +91,15 @@ class EngineLink:
             self._ready(0)
 
     def send(self, message):
-        """Never waits: without room it is dropped."""
+        """Never waits. Without room a request is dropped; without anything else the engine would wait for ever: anew then."""
         if self._greeted:
             try:
                 self._socket.send(message)
-                return
-            except OSError:  # no room; or ended, which reading will tell
-                pass
-        self.dropped += 1
+            except OSError:
+                if message[:1] == agent_messages.REQUEST:
+                    self.dropped += 1
+                else:
+                    self._lost()
 
     def _lost(self):
         self.watch(False)
