@@ -133,7 +133,7 @@ class TestArrows(unittest.TestCase):
             if "/" not in path:
                 with self.subTest(path):
                     modules = {module for _, module, _ in imports(text)}
-                    self.assertTrue(modules <= {"gc", "sys", "knocklet.engine", "knocklet.ctl"}, modules)
+                    self.assertTrue(modules <= {"gc", "sys", "knocklet.engine", "knocklet.agent", "knocklet.ctl"}, modules)
 
     def test_host_tool(self):
         """Of the firmware it may import the byte layouts only."""

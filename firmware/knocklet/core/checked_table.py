@@ -52,6 +52,10 @@ class Table:
             self.fail(key, found, "a list of %d to %d texts" % (low, high))
         return found
 
+    def table(self, key):
+        """The table of an object that has to be there."""
+        return Table(self._take(key, REQUIRED), self.prefix + key, "%s%s." % (self.prefix, key))
+
     def tables(self, key, high):
         """The (name, table) pairs of an object of objects, by name."""
         found = self._take(key, {})

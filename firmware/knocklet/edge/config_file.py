@@ -9,8 +9,8 @@ _WRITABLE_BY_OTHERS = 0o022
 _READABLE_BY_OTHERS = 0o044
 
 
-def read(path):
-    """(its bytes, warnings: list of lines). Raises ConfigError."""
+def read(path, secret="sequences", readers=_READABLE_BY_OTHERS):
+    """(its bytes, warnings: list of lines). secret: what it hides, from whom: mode bits `readers`. Raises ConfigError."""
     try:
         found = os.stat(path)
         if found[4] != 0 or found[0] & _WRITABLE_BY_OTHERS:
@@ -21,6 +21,6 @@ def read(path):
             data = file.read(_LIMIT_BYTES)
     except OSError as error:
         raise ConfigError("%s: cannot be read (error %d)" % (path, error.errno))
-    if found[0] & _READABLE_BY_OTHERS:
-        return data, ["%s: others may read the sequences in it; chmod 600 it" % path]
+    if found[0] & readers:
+        return data, ["%s: others may read the %s in it; chmod 600 it" % (path, secret)]
     return data, []

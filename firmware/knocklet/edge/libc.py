@@ -16,6 +16,12 @@ chown = _libc.func("i", "chown", "sii")
 umask = _libc.func("i", "umask", "i")
 flock = _libc.func("i", "flock", "ii")
 fcntl = _libc.func("i", "fcntl", "iii")
+recv = _libc.func("i", "recv", "iPLi")
+setgroups = _libc.func("i", "setgroups", "LP")
+setgid = _libc.func("i", "setgid", "i")
+setuid = _libc.func("i", "setuid", "i")
+getuid = _libc.func("i", "getuid", "")
+prctl = _libc.func("i", "prctl", "iLLLL")
 _getsockopt = _libc.func("i", "getsockopt", "iiipp")
 
 PROT_READ_WRITE = 3
@@ -27,6 +33,11 @@ FD_CLOEXEC = 1
 SOL_SOCKET = 1
 SO_ERROR = 4
 SO_PEERCRED = 17
+MSG_PEEK = 0x02
+MSG_TRUNC = 0x20
+MSG_DONTWAIT = 0x40
+PR_SET_DUMPABLE = 4
+PR_SET_NO_NEW_PRIVS = 38
 _EINVAL = 22
 
 

@@ -31,6 +31,10 @@ class Loop:
         self._handlers[sock] = handler
         self._poller.register(sock, select.POLLIN)
 
+    def wait_for(self, sock, flags):
+        """From now on wait for these poll flags of an added socket; errors are always told."""
+        self._poller.modify(sock, flags)
+
     def remove(self, sock):
         self._poller.unregister(sock)
         self._handlers.pop(sock, None)

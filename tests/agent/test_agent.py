@@ -1,0 +1,245 @@
+"""The agent as a gateway gets it, with a real broker: what it carries, what it lets through, and what it survives."""
+
+import contextlib
+import json
+import socket
+import subprocess
+
+import pytest
+from agent.agent_process import BUILD, HERE, NAME, PASSWORD
+from agent.waiting import until
+from agent.watcher import Watcher
+
+
+@pytest.mark.parametrize("agent", [64, 32], indirect=True)
+def test_reports_arrive_and_are_acknowledged(agent, engine, broker, watcher):
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    engine.publish("state", b'{"grants_open":0}', 1, retain=True)
+    engine.publish("grants", b"[" + b"0," * 15_000 + b"0]", 2, retain=True)   # more than one write
+    engine.publish("response/close", b"{}")
+    for i in range(40):
+        engine.publish("event", b"%d" % i, 3 + i)
+    until(lambda: engine.acknowledged() == list(range(1, 43)), "all acknowledged, in order")
+    until(lambda: watcher.payloads("event") == [b"%d" % i for i in range(40)], "all events, in order")
+    assert watcher.payloads("status") == [b"online"]
+    assert watcher.payloads("response/close") == [b"{}"]
+    with Watcher(broker.port) as late:
+        until(lambda: late.payloads("grants"), "what is retained")
+        kept = {topic for topic, _, retained in late.messages if retained}
+    assert kept == {f"knocklet/{NAME}/{below}" for below in ("state", "grants", "status")} | {
+        f"homeassistant/device/{NAME}/config"
+    }
+
+
+def test_will(agent, engine, broker, watcher):
+    agent.configure(broker.port).start()
+    until(lambda: watcher.payloads("status") == [b"online"], "online")
+    agent.process.kill()
+    until(lambda: watcher.payloads("status") == [b"online", b"offline"], "the will")
+
+
+def test_nothing_is_acknowledged_without_the_broker(agent, engine, broker):
+    """And what was sent meanwhile comes in order once the broker is back, wiped: the engine sends it again after START."""
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    broker.stop()
+    agent.expect_log("lost")
+    for i in range(20):
+        engine.publish("event", b"%d" % i, 1 + i)
+    broker.start()
+    with Watcher(broker.port) as watcher:
+        engine.wait_for_start(2)
+        assert engine.acknowledged() == []
+        for i in range(20):
+            engine.publish("event", b"%d" % i, 1 + i)
+        until(lambda: engine.acknowledged() == list(range(1, 21)), "all acknowledged")
+        until(lambda: watcher.payloads("event") == [b"%d" % i for i in range(20)], "each once, in order")
+    with Watcher(broker.port) as late:
+        until(lambda: late.payloads("status") == [b"online"], "told again to the wiped broker")
+
+
+def test_engine_comes_back(agent, engine, broker, watcher):
+    """Tokens belong to one engine: the new one gets no acknowledgement of what the old one sent."""
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    engine.stop()
+    agent.expect_log("engine lost")
+    engine.start()
+    engine.wait_for_start(2)
+    engine.publish("event", b"new", 7)
+    until(lambda: engine.acknowledged() == [7], "acknowledged")
+    assert b"offline" not in watcher.payloads("status")
+
+
+def test_engine_stays_away(agent, engine, broker, watcher):
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    engine.stop()
+    until(lambda: watcher.payloads("status")[-1:] == [b"offline"], "offline")
+    assert f"port {broker.port}: lost" not in agent.log()
+    engine.start()
+    until(lambda: watcher.payloads("status")[-1:] == [b"online"], "online again")
+
+
+def test_no_engine_of_ours(agent, engine, broker):
+    """A name that is none, or bytes that are no message: the agent goes away and tries again, and asks no broker."""
+    engine.name = "a/b#"
+    agent.configure(broker.port).start()
+    until(lambda: engine.connections >= 2, "tried again")
+    assert "connected" not in agent.log()
+    engine.name = NAME
+    engine.wait_for_start()
+    engine._client.send(b"?")
+    agent.expect_log("engine lost")
+    engine.wait_for_start(2)
+
+
+def test_requests(agent, engine, broker, watcher):
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    watcher.send("request/close", b'{"service":"ssh"}')
+    watcher.send("request/open")
+    watcher.send("request/close_all", b"x" * 1025)
+    watcher.send("set", b"x")
+    watcher.send("request/close_all", b"x" * 1024)
+    wanted = [("close", b'{"service":"ssh"}'), ("close_all", b"x" * 1024)]
+    until(lambda: len(engine.requests()) >= 2, "requests")
+    assert engine.requests() == wanted
+    # A second gateway's, and after it one that proves that the first did not come.
+    watcher.client.publish("knocklet/cellar/request/close", b"{}", 1).wait_for_publish(10)
+    watcher.send("request/close", b"last")
+    until(lambda: len(engine.requests()) >= 3, "the last one")
+    assert engine.requests() == [*wanted, ("close", b"last")]
+
+
+def test_retained_request_is_dropped(agent, engine, broker, watcher):
+    watcher.send("request/close_all", b"old", retain=True)
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    watcher.send("request/close", b"new")
+    until(engine.requests, "the new one")
+    assert engine.requests() == [("close", b"new")]
+
+
+def test_rate_of_requests(agent, engine, broker, watcher):
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    for i in range(200):
+        watcher.client.publish(f"knocklet/{NAME}/request/close", b"%d" % i, 1)
+    watcher.send("event", b"sent")
+    until(lambda: watcher.payloads("event"), "all are through the broker")
+    first = engine.requests()
+    assert first[:10] == [("close", b"%d" % i) for i in range(10)]
+    # Much less than 200, however slow this machine is: 10 at once, then 5 a second.
+    assert len(engine.requests()) < 100
+
+
+def test_engine_that_does_not_read(agent, engine, broker, watcher):
+    """It would wait for ever for an acknowledgement that its socket had no room for: a new connection, and START."""
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    engine.reading = False
+    with pytest.raises(OSError):
+        for i in range(10_000):
+            engine.publish("event", b"x", 1 + i)
+    agent.expect_log("engine lost")
+    engine.reading = True
+    engine.wait_for_start(2)
+    engine.publish("event", b"x", 20_000)
+    until(lambda: engine.acknowledged()[-1:] == [20_000], "acknowledged")
+
+
+def test_home_assistant_birth(agent, engine, broker, watcher):
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    topic = f"homeassistant/device/{NAME}/config"
+    configs = lambda: [json.loads(payload) for found, payload, _ in list(watcher.messages) if found == topic]  # noqa: E731
+    until(lambda: len(configs()) == 1, "discovery")
+    watcher.client.publish("homeassistant/status", b"online", 0).wait_for_publish(10)
+    engine.wait_for_start(2)
+    until(lambda: len(configs()) == 2, "discovery again")
+    assert configs()[0] == configs()[1]
+    watcher.client.publish("homeassistant/status", b"offline", 0).wait_for_publish(10)
+    watcher.send("request/close", b"after")
+    until(engine.requests, "the request after it")
+    assert engine.starts() == 2
+
+
+def test_without_home_assistant(agent, engine, broker, watcher):
+    agent.configure(broker.port, home_assistant=False).start()
+    engine.wait_for_start()
+    engine.publish("event", b"last", 1)
+    until(lambda: watcher.payloads("event"), "an event")
+    assert not [topic for topic, _, _ in watcher.messages if topic.startswith("homeassistant")]
+
+
+def test_password_shows_nowhere(agent, engine, broker):
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    process = f"/proc/{agent.process.pid}"
+    with open(f"{process}/cmdline") as cmdline, open(f"{process}/environ") as environ:
+        assert PASSWORD not in cmdline.read() + environ.read() + agent.log()
+
+
+def test_name_that_does_not_resolve(agent, engine, broker):
+    agent.configure(broker.port, host="no-such-host.invalid").start(quick=True)
+    agent.expect_log("the name does not resolve")
+    assert engine.connections == 1
+    agent.stop()
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+
+
+def test_name_that_resolves_late(agent, engine, broker):
+    agent.configure(broker.port, host="late.example").start(quick=True)
+    agent.expect_log("the name does not resolve ([addrinfo error -2]); next try")
+    engine.wait_for_start()
+    assert engine.connections == 1
+
+
+def test_all_addresses_of_a_name(agent, engine, broker):
+    """::1 refuses, 127.0.0.9 never answers (its queue is full), 127.0.0.1 is the one."""
+    with socket.socket() as full, contextlib.ExitStack() as opened:
+        full.bind(("127.0.0.9", broker.port))
+        full.listen(0)
+        for _ in range(4):
+            filler = opened.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.9", broker.port))
+        agent.configure(broker.port, host="many.example").start(quick=True)
+        engine.wait_for_start()
+    assert "not reached" not in agent.log()   # all in one attempt
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_without_tls(agent, engine, broker, authority, bits):
+    """A MicroPython that has none: plain works and is said, TLS is refused with the name of the package."""
+    command = agent.configure(broker.port).command()
+    command[0] = BUILD / "micropython" / str(bits) / "micropython"
+    command[1:2] = [HERE / "without_tls.py", BUILD / "firmware"]
+    agent.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    line = agent.process.stderr.readline()
+    assert line == "knocklet-agent: the connection to the broker is plain: no TLS in this MicroPython\n"
+    engine.wait_for_start()
+    agent.stop()
+    agent.configure(broker.port, authority.pem).command()
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("knocklet-agent: broker.tls: found true, this MicroPython has no TLS; ")
+    assert "micropython-mbedtls" in ran.stderr
+
+
+def test_ten_thousand_retained_messages(agent, engine, broker, watcher):
+    """All below request/: the broker hands them out as soon as the agent is there. None counts, and it goes on."""
+    for i in range(10_000):
+        watcher.client.publish(f"knocklet/{NAME}/request/{i}", b"x" * 100, 0, retain=True)
+    watcher.send("request/close", b"retained", retain=True)
+    agent.configure(broker.port).start()
+    engine.wait_for_start()
+    engine.publish("event", b"x", 1)
+    until(lambda: engine.acknowledged() == [1], "acknowledged")
+    watcher.send("request/close", b"new")
+    until(engine.requests, "the new one")
+    assert engine.requests() == [("close", b"new")]
+    assert "lost" not in agent.log()
