@@ -124,7 +124,15 @@ class Link:
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> int:
         """The broker's reason code: 0x80 and above is a refusal, NO_SUBSCRIBERS when nobody listens."""
-        return self._answer(self._client.publish(topic, payload, qos=1, retain=retain).mid)[0]
+        return self.sent(self.send(topic, payload, retain))
+
+    def send(self, topic: str, payload: bytes, retain: bool = False) -> int:
+        """As publish(), without waiting; the number is for sent()."""
+        return self._client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def sent(self, number: int) -> int:
+        """The broker's reason code for what send() sent."""
+        return self._answer(number)[0]
 
     def must_publish(self, topic: str, payload: bytes, retain: bool = False) -> int:
         """As publish(); a refusal raises BrokerError."""

@@ -41,7 +41,8 @@ class RealBroker:
             own.write_text(configuration(self))
 
     def setup(self, *gateways):
-        words = ["broker", "setup", self.files, "--host", HOST, "--host", "127.0.0.1", "--port", self.port, "--place", self.files]
+        words = ["broker", "setup", self.files, "--host", HOST, "--host", "127.0.0.1", "--port", self.port]
+        words += ["--place", self.files]
         for gateway in gateways:
             words += ["--gateway", gateway]
         done = CliRunner().invoke(app, [str(word) for word in words], prog_name="knocklet")
