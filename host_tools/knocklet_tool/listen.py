@@ -25,7 +25,7 @@ def listen(
         try:
             with Link(broker, client_id, session_s) as link:
                 link.must_subscribe(topics, retained=False)
-                output.remark(f"Listening at {broker}.")
+                output.message(f"Listening at {broker}.")
                 pause_s, patient = _FIRST_S, True
                 while True:
                     yield link, link.receive(_TICK_S)
