@@ -3,6 +3,7 @@
 from . import (
     alloc_bytes,
     engine_memory,
+    events_per_s,
     firmware_size,
     forwarding_ratio,
     sequence_open,
@@ -11,4 +12,14 @@ from . import (
     wakeups,
 )
 
-ALL = (sequence_open, sequence_open_nft, alloc_bytes, spoofed_flood, wakeups, engine_memory, forwarding_ratio, firmware_size)
+ALL = (
+    sequence_open,
+    sequence_open_nft,
+    alloc_bytes,
+    spoofed_flood,
+    wakeups,
+    engine_memory,
+    events_per_s,
+    forwarding_ratio,
+    firmware_size,
+)

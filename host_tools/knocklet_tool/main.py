@@ -8,9 +8,16 @@ from typer.core import TyperGroup
 
 from knocklet import VERSION
 
-from . import output
+from . import broker, gateway, output
+from .close import close
+from .collect import collect
 from .errors import InputError, ToolError
+from .grants import grants
 from .knock import knock
+from .log import log
+from .status import status
+from .unprovision import unprovision
+from .watch import watch
 
 
 class _OneLineErrors(TyperGroup):
@@ -37,11 +44,15 @@ app = typer.Typer(
     name="knocklet",
     cls=_OneLineErrors,
     help="Opens the doors that Knocklet hides on a home router.",
-    epilog="Exit codes: 0 done, 1 the service did not answer, 2 bad input, 3 nothing could be sent.",
+    epilog="Exit codes: 0 done, 1 the service did not answer, 2 bad input, 3 nothing could be sent, 4 no broker, "
+    "5 no answer of the gateway, 6 forged or stale, 7 the gateway refused, 8 no history, 130 Ctrl-C.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command()(knock)
+for command in (knock, status, grants, watch, close, log, collect, unprovision):
+    app.command()(command)
+for group in (gateway, broker):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
 def _version(wanted: bool) -> None:

@@ -53,6 +53,12 @@ def line(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def raw(data: bytes) -> None:
+    """Bytes for another program: a key."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
 def error(text: str) -> None:
     """Why it ended: one line."""
     _write(sys.stderr, "knocklet: " + text, "red")

@@ -5,6 +5,8 @@ import struct
 from dataclasses import dataclass
 
 import pytest
+from host.fake_gateway import KEY, FakeGateway
+from host.real_broker import RealBroker
 from typer.testing import CliRunner
 
 from knocklet_tool.main import app
@@ -148,3 +150,52 @@ def _read(data, notes):
         data[13] if tcp else 0,
         b"" if tcp else data[8:],
     )
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty home: the tool's settings, secrets and history are this test's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    """A running mosquitto with users for the gateways home and attic."""
+    with RealBroker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture
+def clean(broker):
+    """The broker without anything retained."""
+    yield broker
+    with broker.link("admin") as admin:
+        admin.must_subscribe(["knocklet/#", "homeassistant/#"])
+        while messages := admin.receive(0.3):
+            for message in messages:
+                if message.payload:
+                    admin.must_publish(message.topic, b"", retain=True)
+
+
+@pytest.fixture
+def known(home, clean, knocklet):
+    """A home that knows the gateway home, with FakeGateway's key, and the broker. Returns the broker."""
+    (home / "key").write_bytes(KEY)
+    assert knocklet("gateway", "add", "home", "--key-file", home / "key").exit_code == 0
+    use_broker(knocklet, clean)
+    return clean
+
+
+@pytest.fixture
+def gateway(known):
+    with FakeGateway(known) as made:
+        yield made
+
+
+def use_broker(knocklet, broker, user="admin"):
+    words = ["--port", broker.port, "--ca", broker.files / "ca.crt", "--user", user]
+    done = knocklet("broker", "use", "localhost", *words, "--password-file", broker.password_file(user))
+    assert done.exit_code == 0, done.stderr

@@ -1,0 +1,65 @@
+"""The command as a process of its own, with the environment of the test."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.waiting import wait_until
+
+HOME = Path(__file__).parents[2]
+_START = "from knocklet_tool.main import main; main()"
+
+
+class Process:
+    """Started, and ended with the block. Output is read from files, so that nothing waits for a reader."""
+
+    def __init__(self, place: Path, *words):
+        number = len(list(place.glob("*.out")))
+        self._out, self._err = place / f"{number}.out", place / f"{number}.err"
+        environment = {**os.environ, "PYTHONPATH": f"{HOME / 'host_tools'}:{HOME / 'firmware'}"}
+        with open(self._out, "wb") as out, open(self._err, "wb") as err:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, *map(str, words)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        self.pid = self._process.pid
+
+    @property
+    def stdout(self):
+        return self._out.read_text()
+
+    @property
+    def stderr(self):
+        return self._err.read_text()
+
+    def listens(self):
+        """Wait until it does."""
+        self.says("Listening at")
+        return self
+
+    def says(self, text):
+        wait_until(lambda: text in self.stderr or self._ended(), f"it says {text!r}", timeout_s=30, interval_s=0.02)
+        assert text in self.stderr, self.stderr
+
+    def _ended(self):
+        return self._process.poll() is not None
+
+    def end(self, how=signal.SIGINT):
+        """The exit code."""
+        self._process.send_signal(how)
+        return self.wait()
+
+    def wait(self):
+        return self._process.wait(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
