@@ -21,6 +21,7 @@ mqtt_session.SILENCE_MS = 1500
 backoff.FIRST_MS = 20
 backoff.LONGEST_MS = 40
 agent._AWAY_MS = 1000
+agent._SUM_MS = 200
 agent._BIRTH_MS = (10, 20)
 
 
