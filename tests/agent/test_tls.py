@@ -2,12 +2,12 @@
 
 import random
 import socket
-import ssl
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
 from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker
 from agent.waiting import until
@@ -112,7 +112,7 @@ def test_memory_and_wakeups(agent, engine, authority, directory, serve, kind):
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_slow_reader(agent, engine, authority, tls):
     """Writes go out in many parts; what arrives is what was sent, byte for byte."""
-    context = _server_context(authority.server("127.0.0.1"))
+    context = server_context(authority.server("127.0.0.1"))
     sent = [random.randbytes(60_000) for _ in range(4)]
     got = bytearray()
 
@@ -133,7 +133,7 @@ def test_slow_reader(agent, engine, authority, tls):
 
 
 def test_tls_broker_that_never_reads(agent, engine, authority):
-    context = _server_context(authority.server("127.0.0.1"))
+    context = server_context(authority.server("127.0.0.1"))
 
     def script(connection):
         stream = context.wrap_socket(connection, server_side=True)
@@ -148,12 +148,6 @@ def test_tls_broker_that_never_reads(agent, engine, authority):
             engine.publish("grants", bytes(60_000))
         agent.expect_log("it does not take what is sent")
         until(lambda: broker.connections >= 3, "tried again")
-
-
-def _server_context(files):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    return context
 
 
 def test_handshake_that_never_ends(agent, engine, authority, broker):
@@ -173,7 +167,7 @@ class TlsServer:
     def __init__(self, files):
         self.handshakes = 0
         self.received = b""
-        self._context = _server_context(files)
+        self._context = server_context(files)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
