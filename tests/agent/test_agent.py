@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from agent.agent_process import BUILD, HERE, NAME, PASSWORD
@@ -202,18 +203,48 @@ def test_name_that_resolves_late(agent, engine, broker):
     assert engine.connections == 1
 
 
-def test_all_addresses_of_a_name(agent, engine, broker):
-    """::1 refuses, 127.0.0.9 never answers (its queue is full), 127.0.0.1 is the one."""
+def test_slow_resolver(agent, engine, broker):
+    """It takes longer than a connection may: that is no reason not to connect."""
+    agent.configure(broker.port, host="slow.example").start(quick=True)
+    engine.wait_for_start()
+    assert "not reached" not in agent.log()
+
+
+@contextlib.contextmanager
+def deaf(port):
+    """127.0.0.9 answers nothing at this port: its queue is full."""
     with socket.socket() as full, contextlib.ExitStack() as opened:
-        full.bind(("127.0.0.9", broker.port))
+        full.bind(("127.0.0.9", port))
         full.listen(0)
         for _ in range(4):
             filler = opened.enter_context(socket.socket())
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.9", broker.port))
+            filler.connect_ex(("127.0.0.9", port))
+        yield
+
+
+def test_all_addresses_of_a_name(agent, engine, broker):
+    """::1 refuses, 127.0.0.9 never answers, 127.0.0.1 is the one: all in one attempt."""
+    with deaf(broker.port):
         agent.configure(broker.port, host="many.example").start(quick=True)
         engine.wait_for_start()
-    assert "not reached" not in agent.log()   # all in one attempt
+    assert "not reached" not in agent.log()
+
+
+def test_address_that_never_answers(agent, engine, broker):
+    with deaf(broker.port):
+        agent.configure(broker.port, host="deaf.example").start(quick=True)
+        agent.expect_log("not reached: no connection (no answer); next try")
+
+
+def test_keep_alive(agent, engine, broker):
+    """Idle for several times the keep-alive (1 s): mosquitto would end it after 1.5 s without a ping."""
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    time.sleep(4)
+    engine.publish("event", b"x", 1)
+    until(engine.acknowledged, "acknowledged")
+    assert "lost" not in agent.log()
 
 
 @pytest.mark.parametrize("bits", [64, 32])
