@@ -20,7 +20,6 @@ from .edge.broker import Broker
 from .edge.log import Log
 from .edge.loop import Loop, now_ms
 from .wire import topics
-from .wire.names import is_name
 
 _CONFIG = "/etc/knocklet/agent.json"
 _RUN_DIR = "/var/run/knocklet"
@@ -28,6 +27,7 @@ _USER = "knocklet"
 _GC_BYTES = 65536
 _AWAY_MS = 10_000  # without its engine for so long, a gateway is offline
 _BIRTH_MS = 1000, 9000  # Home Assistant has come up: wait for one and up to nine seconds more
+_SUM_MS = 60_000
 _OWN = None  # token of what the agent itself publishes
 
 
@@ -44,6 +44,7 @@ class Agent:
         self._engine = engine_link.EngineLink(self.loop, run_dir, self)
         self._away = self.loop.timer(self._engine_away)
         self._birth = self.loop.timer(self._home_assistant_up)
+        self._sums = self.loop.timer(self._sum)
         self._name = None
         self._gate = None
         self._engine_here = False
@@ -56,20 +57,18 @@ class Agent:
     # What the engine link tells.
 
     def hello(self, name):
-        if not is_name(name):
-            raise ValueError
         self._say("engine connected, gateway %s" % name)
         self._engine_here = True
         self.loop.start(self._away, now_ms(), -1)
         if name != self._name:
             self._name = name
             self._gate = Gate(name, now_ms())
-        if self._broker.connected():
-            self._online()
         filters = [topics.topic(name, topics.REQUEST + "+")]
         if self._prefix:
             filters.append(self._prefix + "/status")
         self._broker.use(name, filters)
+        if self._broker.connected():
+            self._online()
 
     def report(self, flags, token, topic, payload):
         """Without a broker it is let go: the engine keeps what is not acknowledged, and sends it after the next START."""
@@ -93,6 +92,8 @@ class Agent:
         self._own = []
         if self._engine_here:
             self._online()
+        else:
+            self._engine_away(now_ms())  # what is retained there may be of better times
 
     def message(self, topic, payload, retained):
         if self._prefix and topic == (self._prefix + "/status").encode():
@@ -103,6 +104,7 @@ class Agent:
         verb = self._gate.verb(topic, payload, retained, now_ms())
         if verb:
             self._engine.send(agent_messages.request(verb, payload))
+        self.loop.sooner(self._sums, now_ms(), _SUM_MS)
 
     def acknowledged(self, token):
         if token and token[0] == self._engine.generation and token[1]:
@@ -112,6 +114,14 @@ class Agent:
     def lost(self):
         self._own = []
         self._pump()
+
+    def _sum(self, _at_ms):
+        """A line a minute about what was not passed on, as long as there is something."""
+        dropped = self._gate.dropped + self._engine.dropped
+        if dropped:
+            self._say("%d messages from the broker dropped, %d passed on" % (dropped, self._gate.passed))
+            self._gate.dropped = self._gate.passed = self._engine.dropped = 0
+        return -1
 
     # Together.
 

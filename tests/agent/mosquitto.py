@@ -15,11 +15,11 @@ def _free_port():
 class Mosquitto:
     """A real broker on loopback. server: (certificate, key) for TLS. What it keeps is kept in memory: a restart wipes it."""
 
-    def __init__(self, directory, server=None, port=None):
+    def __init__(self, directory, server=None, port=None, more="allow_anonymous true"):
         self.port = port or _free_port()
         self._config = directory / "mosquitto.conf"
         tls = f"certfile {server[0]}\nkeyfile {server[1]}\n" if server else ""
-        self._config.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{tls}allow_anonymous true\nlog_dest none\n")
+        self._config.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{tls}log_dest none\n{more}\n")
         self.process = None
 
     def start(self):

@@ -2,11 +2,16 @@
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from agent.agent_process import BUILD, HERE, NAME, PASSWORD
+from agent.mosquitto import Mosquitto
+from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker, until_gone
 from agent.waiting import until
 from agent.watcher import Watcher
 
@@ -198,18 +203,48 @@ def test_name_that_resolves_late(agent, engine, broker):
     assert engine.connections == 1
 
 
-def test_all_addresses_of_a_name(agent, engine, broker):
-    """::1 refuses, 127.0.0.9 never answers (its queue is full), 127.0.0.1 is the one."""
+def test_slow_resolver(agent, engine, broker):
+    """It takes longer than a connection may: that is no reason not to connect."""
+    agent.configure(broker.port, host="slow.example").start(quick=True)
+    engine.wait_for_start()
+    assert "not reached" not in agent.log()
+
+
+@contextlib.contextmanager
+def deaf(port):
+    """127.0.0.9 answers nothing at this port: its queue is full."""
     with socket.socket() as full, contextlib.ExitStack() as opened:
-        full.bind(("127.0.0.9", broker.port))
+        full.bind(("127.0.0.9", port))
         full.listen(0)
         for _ in range(4):
             filler = opened.enter_context(socket.socket())
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.9", broker.port))
+            filler.connect_ex(("127.0.0.9", port))
+        yield
+
+
+def test_all_addresses_of_a_name(agent, engine, broker):
+    """::1 refuses, 127.0.0.9 never answers, 127.0.0.1 is the one: all in one attempt."""
+    with deaf(broker.port):
         agent.configure(broker.port, host="many.example").start(quick=True)
         engine.wait_for_start()
-    assert "not reached" not in agent.log()   # all in one attempt
+    assert "not reached" not in agent.log()
+
+
+def test_address_that_never_answers(agent, engine, broker):
+    with deaf(broker.port):
+        agent.configure(broker.port, host="deaf.example").start(quick=True)
+        agent.expect_log("not reached: no connection (no answer); next try")
+
+
+def test_keep_alive(agent, engine, broker):
+    """Idle for several times the keep-alive (1 s): mosquitto would end it after 1.5 s without a ping."""
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    time.sleep(4)
+    engine.publish("event", b"x", 1)
+    until(engine.acknowledged, "acknowledged")
+    assert "lost" not in agent.log()
 
 
 @pytest.mark.parametrize("bits", [64, 32])
@@ -228,6 +263,122 @@ def test_without_tls(agent, engine, broker, authority, bits):
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("knocklet-agent: broker.tls: found true, this MicroPython has no TLS; ")
     assert "micropython-mbedtls" in ran.stderr
+
+
+def test_another_name(agent, engine, broker, watcher):
+    """The engine comes back under another name: its will is the old one's, its topics are the new one's."""
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    engine.stop()
+    engine.name = "cellar"
+    engine.start()
+    engine.wait_for_start(2)
+    engine.publish("event", b"x", 1)
+    until(lambda: ("knocklet/cellar/event", b"x", False) in watcher.messages, "the new one's event")
+    assert ("knocklet/cellar/status", b"online", False) in watcher.messages
+    until(lambda: watcher.payloads("status")[-1:] == [b"offline"], "the old one's will")
+    watcher.client.publish("knocklet/cellar/request/close", b"{}", 1).wait_for_publish(10)
+    until(lambda: engine.requests() == [("close", b"{}")], "a request to the new one")
+
+
+def test_status_without_engine(agent, engine, broker, watcher):
+    """A broker that has kept `online` from better times is put right."""
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    engine.stop()
+    agent.expect_log("engine lost")
+    broker.stop()
+    agent.expect_log("lost: it closed")
+    broker.start()
+    with Watcher(broker.port) as late:
+        until(lambda: late.payloads("status") == [b"offline"], "offline")
+
+
+def test_dropped_messages_are_counted(agent, engine, broker, watcher):
+    agent.configure(broker.port).start(quick=True)
+    engine.wait_for_start()
+    for _ in range(3):
+        watcher.client.publish(f"knocklet/{NAME}/request/open", b"{}", 1)
+    watcher.send("request/close", b"{}")
+    agent.expect_log("3 messages from the broker dropped, 1 passed on")
+
+
+def test_nothing_old_overtakes(agent, engine):
+    """What the engine had sent before START is let go: it comes again, in its place.
+
+    The agent stands still while that and CONNACK arrive, so that it finds both at once; which one first is up to chance.
+    """
+    rounds, overtaken = [], []
+
+    def script(connection):
+        starts = engine.starts()
+        connection.recv(1000)
+        os.kill(agent.process.pid, signal.SIGSTOP)
+        engine.publish("event", b"<old>", 5)
+        connection.sendall(CONNACK + SUBACK)
+        os.kill(agent.process.pid, signal.SIGCONT)
+        until(lambda: engine.starts() > starts, "START")
+        engine.publish("event", b"<new>", 6)
+        seen = b""
+        while b"<new>" not in seen:
+            seen += connection.recv(10_000)
+        rounds.append(connection)
+        if b"<old>" in seen:
+            overtaken.append(connection)
+        for _ in range(20):   # more than may be in flight: the engine's socket is left alone then, and taken up again
+            engine.publish("event", b"<more>")
+        if len(rounds) >= 40:
+            until_gone(connection)
+
+    with ScriptedBroker(script) as broker:
+        agent.configure(broker.port).start(quick=True)
+        until(lambda: len(rounds) >= 40, "40 rounds")
+        assert overtaken == []
+
+
+@pytest.fixture
+def closed_broker(directory):
+    """It knows one user, the gateway's; `rules`: what that may."""
+    made = []
+
+    def start(rules):
+        passwords, acl = directory / "passwords", directory / "acl"
+        subprocess.run(["/usr/bin/mosquitto_passwd", "-b", "-c", passwords, NAME, PASSWORD], check=True, capture_output=True)
+        acl.write_text(rules)
+        acl.chmod(0o600)
+        made.append(Mosquitto(directory, more=f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}").start())
+        return made[-1]
+
+    yield start
+    for broker in made:
+        broker.stop()
+
+
+def test_user_of_the_broker(agent, engine, closed_broker):
+    """User name and client id are the gateway's name; a wrong password is refused in one line."""
+    broker = closed_broker("pattern write knocklet/%u/#\npattern read knocklet/%c/request/#\n")
+    agent.configure(broker.port, password="wrong").start(quick=True)
+    agent.expect_log("not reached: it ")
+    agent.stop()
+    agent.configure(broker.port, home_assistant=False).start(quick=True)
+    engine.wait_for_start()
+    engine.publish("event", b"x", 1)
+    until(lambda: engine.acknowledged() == [1], "acknowledged")
+    assert "refuses the subscription" not in agent.log()
+
+
+def test_refused_subscription(agent, engine):
+    """It is said, and reports still go."""
+
+    def script(connection):
+        connection.recv(1000)
+        connection.sendall(CONNACK + b"\x90\4\xff\xff\x80\1")
+        until_gone(connection)
+
+    with ScriptedBroker(script) as broker:
+        agent.configure(broker.port).start()
+        agent.expect_log(f"it refuses the subscription to knocklet/{NAME}/request/+\n")
+        engine.wait_for_start()
 
 
 def test_ten_thousand_retained_messages(agent, engine, broker, watcher):

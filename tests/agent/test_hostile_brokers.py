@@ -7,6 +7,7 @@ import random
 import time
 
 import pytest
+from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
 from agent.scripted_broker import (
     CONNACK,
@@ -141,14 +142,24 @@ def test_random_streams(agent, engine):
         assert agent.process.poll() is None
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("agent", [64, 32], indirect=True)
-def test_a_thousand_reconnects(agent, engine):
+def test_a_thousand_reconnects(agent, engine, authority, tls):
     """Memory and descriptors stay as they were after the first hundred."""
-    with ScriptedBroker(drops) as hostile:
-        agent.configure(hostile.port).start(quick=True)
+    context = server_context(authority.server("127.0.0.1"))
+
+    def script(connection):
+        if tls:
+            with context.wrap_socket(connection, server_side=True) as stream:
+                drops(stream)
+        else:
+            drops(connection)
+
+    with ScriptedBroker(script) as hostile:
+        agent.configure(hostile.port, authority.pem if tls else None).start(quick=True)
         until(lambda: hostile.connections >= 100, "100 connections", 120)
         before_kb = agent.memory_kb()
         until(lambda: hostile.connections >= 1000, "1,000 connections", 240)
-        assert agent.memory_kb() <= before_kb + 64
+        assert agent.memory_kb() <= before_kb + 64, f"{before_kb} kB before"
         until(lambda: agent.descriptors() <= 6, "no descriptor is left behind")
     assert engine.connections == 1

@@ -1,13 +1,15 @@
 """TLS: the broker's certificate must be by our CA, for the name we ask, and good today; nothing else is ever sent to."""
 
+import random
 import socket
-import ssl
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
+from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker
 from agent.waiting import until
 
 
@@ -107,6 +109,47 @@ def test_memory_and_wakeups(agent, engine, authority, directory, serve, kind):
     assert agent.wakeups() == before
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_slow_reader(agent, engine, authority, tls):
+    """Writes go out in many parts; what arrives is what was sent, byte for byte."""
+    context = server_context(authority.server("127.0.0.1"))
+    sent = [random.randbytes(60_000) for _ in range(4)]
+    got = bytearray()
+
+    def script(connection):
+        stream = context.wrap_socket(connection, server_side=True) if tls else connection
+        stream.recv(1000)
+        stream.sendall(CONNACK + SUBACK)
+        while data := stream.recv(3000):
+            got.extend(data)
+            time.sleep(0.001)
+
+    with ScriptedBroker(script, receive_bytes=16_384) as broker:
+        agent.configure(broker.port, authority.pem if tls else None).start()
+        engine.wait_for_start()
+        for payload in sent:
+            engine.publish("grants", payload)
+        until(lambda: all(payload in got for payload in sent), "all of it")
+
+
+def test_tls_broker_that_never_reads(agent, engine, authority):
+    context = server_context(authority.server("127.0.0.1"))
+
+    def script(connection):
+        stream = context.wrap_socket(connection, server_side=True)
+        stream.recv(1000)
+        stream.sendall(CONNACK + SUBACK)
+        time.sleep(30)
+
+    with ScriptedBroker(script, receive_bytes=2048) as broker:
+        agent.configure(broker.port, authority.pem).start(quick=True)
+        engine.wait_for_start()
+        for _ in range(8):
+            engine.publish("grants", bytes(60_000))
+        agent.expect_log("it does not take what is sent")
+        until(lambda: broker.connections >= 3, "tried again")
+
+
 def test_handshake_that_never_ends(agent, engine, authority, broker):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         agent.configure(silent.getsockname()[1], authority.pem).start(quick=True)
@@ -124,8 +167,7 @@ class TlsServer:
     def __init__(self, files):
         self.handshakes = 0
         self.received = b""
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(*files)
+        self._context = server_context(files)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 

@@ -57,22 +57,23 @@ class Broker:
     def _due(self, at_ms):
         """The timer: the next attempt, the next address, a ping, or a deadline."""
         if self.session is None:
-            self._begin(at_ms)
+            self._begin()
         elif not self._link.connected:
             self._next_address(at_ms)
         else:
             self._flow()
         return -1  # each of them has set the timer anew
 
-    def _begin(self, at_ms):
-        self.session = Session(self._name, self._config.password, self._filters, at_ms)
-        self._end_ms = after(at_ms, mqtt_session.HELLO_MS)
+    def _begin(self):
         try:
             self._link.open()
         except LinkError as error:
             self._end(str(error), now_ms())
             return
-        self._next_address(now_ms())
+        at_ms = now_ms()  # a slow resolver takes nothing away from the connection's time
+        self.session = Session(self._name, self._config.password, self._filters, at_ms)
+        self._end_ms = after(at_ms, mqtt_session.HELLO_MS)
+        self._next_address(at_ms)
 
     def _next_address(self, at_ms):
         try:
@@ -146,7 +147,7 @@ class Broker:
 
     def _end(self, why, at_ms):
         """The attempt or the session is over."""
-        was_connected = self.session.connected
+        was_connected = self.connected()
         self._link.close_socket()
         self.session = None
         lived_ms = age(at_ms, self._connected_ms) if was_connected else 0

@@ -10,6 +10,7 @@ from struct import pack
 
 from ..core import agent_messages
 from ..core.errors import KnockletError
+from ..wire.names import is_name
 from . import libc
 from .loop import now_ms
 
@@ -77,7 +78,7 @@ class EngineLink:
 
     def _take(self, message):
         kind = message[0]
-        if kind == agent_messages.HELLO and not self._greeted:
+        if kind == agent_messages.HELLO and not self._greeted and is_name(message[1]):
             self._greeted = True
             self._owner.hello(message[1])
         elif kind == agent_messages.PUBLISH and self._greeted:

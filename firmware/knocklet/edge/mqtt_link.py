@@ -52,13 +52,13 @@ class Link:
             self._addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[:_ADDRESSES]
         except OSError as error:
             raise LinkError("the name does not resolve (%s)" % tls_context.reason(error))
-        self._why = "no address"
 
     def next_address(self, now_ms, end_ms):
         """Go on to the next address of the name. Gives the ms to wait for it, of those until `end_ms`. Raises LinkError."""
         while self._addresses:
             self.close_socket()
             family, kind, _, _, address = self._addresses.pop(0)
+            self._why = "no answer"
             try:
                 self._socket = socket.socket(family, kind)
                 self._socket.setblocking(False)
