@@ -1,7 +1,6 @@
 """What is stored once and used by every command: gateways, broker, and their secrets in a file of their own."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,7 +123,7 @@ def _settings(plain: dict[str, Any], hidden: dict[str, Any], directory: Path) ->
     broker = plain.get("broker")
     if broker is not None:
         broker = Broker(**broker, password=hidden.get("broker_password"))
-    return Settings(gateways, broker, plain.get("collector") or "knocklet-" + secrets.token_hex(8))
+    return Settings(gateways, broker, str(plain.get("collector", "")))
 
 
 def _store(settings: Settings, directory: Path) -> None:
