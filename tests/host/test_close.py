@@ -4,8 +4,10 @@ import json
 
 import pytest
 from host.fake_gateway import OTHER_KEY
+from host.process import Process
 
 from knocklet.wire.topics import ONLINE
+from lab.waiting import wait_until
 
 
 def answers(gateway, verb, request, **more):
@@ -21,9 +23,12 @@ def answers(gateway, verb, request, **more):
         (["--all"], "close_all", {}, "home: everything closed"),
     ],
 )
-def test_close(knocklet, gateway, words, verb, asked, said):
+@pytest.mark.parametrize("name", [["home"], []])
+def test_close(knocklet, gateway, words, verb, asked, said, name):
+    if words != ["--all"]:
+        name = ["home"]   # only the words tell what is a service
     came = gateway.answer(answers)
-    result = knocklet("close", "home", *words)
+    result = knocklet("close", *name, *words)
     assert (result.exit_code, result.stderr) == (0, "")
     assert said in result.stdout
     got_verb, request = came[0]
@@ -91,6 +96,14 @@ def test_forged_and_true(knocklet, gateway):
     gateway.answer(both)
     result = knocklet("close", "home", "ssh")
     assert result.exit_code == 0 and "(forged)" in result.stderr
+
+
+def test_ctrl_c(knocklet, gateway, home):
+    came = gateway.answer(lambda *words: None)
+    with Process(home, "close", "home", "ssh", "--wait", "60") as closing:
+        wait_until(lambda: came, "it has asked", timeout_s=20, interval_s=0.02)
+        assert closing.end() == 130
+        assert closing.stdout == closing.stderr == ""
 
 
 def test_by_home_assistants_user(knocklet, gateway, known):

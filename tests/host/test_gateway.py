@@ -151,7 +151,8 @@ def test_secrets_that_others_may_read(knocklet, home, mode):
 @pytest.mark.parametrize("name", ["settings.json", "secrets.json"])
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "[" * 100_000, '{"gateways": ["home"]}', '{"gateways": {"home": {}}}', '{"gateways": {"home": 3}}',
-             '{"gateways": ["+"]}', '{"broker": {"secret": 1}}', '{"gateways": {"home": {"key": "zz"}}}', "\0"]
+             '{"gateways": ["+"]}', '{"broker": {"host": 5, "port": 1}}',
+             '{"broker": {"host": "h", "port": "1"}}', '{"gateways": {"home": {"key": "00"}}}', '{"broker": {"secret": 1}}', '{"gateways": {"home": {"key": "zz"}}}', "\0"]
 )  # fmt: skip
 def test_damaged_files(knocklet, home, name, text):
     """One line, that quotes nothing of it."""
@@ -261,3 +262,13 @@ def test_completion_of_names(home, knocklet, monkeypatch):
     with Process(home) as done:
         done.wait()
         assert done.stdout.split() == [] and done.stderr == ""
+
+
+def test_no_secret_has_a_repr(knocklet, home):
+    (home / "key").write_bytes(KEY)
+    knocklet("gateway", "add", "home", "--key-file", home / "key")
+    use(knocklet, home)
+    told = repr(settings.load())
+    for secret in (KEY, event_key(KEY, "home")):
+        assert repr(secret)[2:12] not in told and secret.hex() not in told
+    assert "home" in told and "hunter2" not in told

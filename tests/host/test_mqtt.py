@@ -12,10 +12,8 @@ CONNACK = b"\x20\x03\x00\x00\x00"
 
 
 @pytest.fixture
-def wrong_broker(home, knocklet, monkeypatch):
+def wrong_broker(home, knocklet):
     """`wrong_broker(talk)`: whoever connects is left to talk(connection); the tool uses it."""
-    monkeypatch.setattr(mqtt, "_CONNECT_S", 0.5)
-    monkeypatch.setattr(mqtt, "_ANSWER_S", 0.5)
     listening = socket.create_server(("127.0.0.1", 0))
     threads = []
 
@@ -45,6 +43,12 @@ def wrong_broker(home, knocklet, monkeypatch):
         assert not thread.is_alive()
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(mqtt, "_CONNECT_S", 0.5)
+    monkeypatch.setattr(mqtt, "_ANSWER_S", 0.5)
+
+
 def failed(result):
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr.startswith("knocklet: broker 127.0.0.1:") and result.stderr.count("\n") == 1
@@ -56,12 +60,12 @@ def connected(connection):
     connection.sendall(CONNACK)
 
 
-def test_silent(wrong_broker, knocklet):
+def test_silent(impatient, wrong_broker, knocklet):
     wrong_broker(lambda connection: None)
     assert "it does not answer" in failed(knocklet("status"))
 
 
-def test_silent_instead_of_tls(wrong_broker, knocklet, home):
+def test_silent_instead_of_tls(impatient, wrong_broker, knocklet, home):
     wrong_broker(lambda connection: None, "--user", "admin", "--password-file", _password(home))
     assert "no answer within 0.5 s" in failed(knocklet("status"))
 
@@ -84,7 +88,7 @@ def _password(home):
     return home / "password"
 
 
-def test_silent_after_it_let_us_in(wrong_broker, knocklet):
+def test_silent_after_it_let_us_in(impatient, wrong_broker, knocklet):
     wrong_broker(connected)
     assert "it does not answer" in failed(knocklet("status"))
 
@@ -123,7 +127,7 @@ def test_endless_messages(wrong_broker, knocklet):
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_garbage(wrong_broker, knocklet, seed):
+def test_garbage(impatient, wrong_broker, knocklet, seed):
     chance = random.Random(seed)
 
     def talk(connection):
