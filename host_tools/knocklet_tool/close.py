@@ -15,7 +15,7 @@ from .errors import ForgedError, GatewayError, InputError, RefusedError
 from .event_report import Doubts, short
 from .intake import FORGED, NEW, Intake, Report
 from .mqtt import NO_SUBSCRIBERS, Link
-from .options import Json, Name, Wait
+from .options import Json, MaybeName, Wait
 from .output import Line, Output
 from .settings import Broker, Gateway
 
@@ -43,7 +43,7 @@ class CloseReport:
 
 
 def close(
-    name: Name,
+    name: MaybeName = None,
     service: _Service = None,
     source: _Source = None,
     everything: _All = False,
@@ -54,7 +54,7 @@ def close(
 
     knocklet close home ssh
     """
-    if everything == (service is not None):
+    if everything == (service is not None) or name is None and not everything:
         raise InputError("close what? a SERVICE, or --all for everything")
     stored = settings.load()
     gateway = stored.gateway(name)

@@ -6,7 +6,9 @@ The commit before the acknowledgement is what a power cut needs, the session is 
 forgets (its queue is full, it crashed) is a gap in seq, and told.
 """
 
+import secrets
 import signal
+import sys
 from typing import Any
 
 from knocklet.wire.topics import EVENT, topic
@@ -46,13 +48,13 @@ def collect(json: Json = False) -> None:
     stored = settings.load()
     gateways = stored.chosen(None)
     output = Output(json)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)   # a service manager's stop ends it as Ctrl-C does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))   # a service manager's stop: no failure
     with places.locked(places.data_dir(), ".collect", wait=False) as ours:
         if not ours:
             raise InputError("another knocklet collect of this user is running; one is enough, it takes all gateways")
-        with settings.edit():
-            pass   # the client id is made once, and stays
-        stored = settings.load()
+        if not stored.collector:   # made once, and stays
+            with settings.edit() as stored:
+                stored.collector = "knocklet-" + secrets.token_hex(8)
         with History(gateways) as history:
             _collect(stored, gateways, history, output)
 

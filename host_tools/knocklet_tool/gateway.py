@@ -1,7 +1,6 @@
 """`knocklet gateway`: which gateways there are, and their keys."""
 
 import secrets
-import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -104,6 +103,6 @@ def collector_key(name: _Known) -> None:
 
 
 def _write_secret(secret: bytes) -> None:
-    if sys.stdout.isatty():
+    if output.is_screen():
         raise InputError("a key is not for the screen; allowed: a pipe or a file (umask 077)")
     output.raw(secret)

@@ -42,7 +42,6 @@ class Report:
     fields: dict[str, Any] = field(default_factory=dict)
     body: str = ""
     missing: list[Range] = field(default_factory=list)
-    newest_boot: int = 0   # of an event: boots below it have ended
 
 
 @dataclass(slots=True)
@@ -126,7 +125,7 @@ class Intake:
             report.missing = [(expected, report.seq - 1)]
         if not seen.take(report.seq):
             report.verdict = REPEATED
-        self._boots[report.gateway] = report.newest_boot = max(newest, report.boot)
+        self._boots[report.gateway] = max(newest, report.boot)
 
     def _retained(self, report: Report) -> None:
         place, now = (report.gateway, report.below), (report.boot, report.seq)

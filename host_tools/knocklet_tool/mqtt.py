@@ -22,6 +22,7 @@ _ANSWER_S = 10.0
 _KEEPALIVE_S = 30
 _PACKET_BYTES = 128 * 1024   # told to the broker; a gateway's own limit is 66 KiB
 _UNACKNOWLEDGED = 2000   # what we take in before anything is acknowledged, so also what waits in memory
+_MOST_WAITING = 10_000   # messages that the caller has not taken yet
 NO_SUBSCRIBERS = 0x10   # of PUBACK
 _FAILURE = 0x80   # reason codes from here on
 _NEVER = (0x84, 0x86, 0x87, 0x8C)   # protocol version, user or password, not authorized, method: trying again is no use
@@ -172,7 +173,15 @@ class Link:
             self._pump(left)
 
     def _pump(self, wait_s: float) -> None:
-        if self._client.loop(min(wait_s, 1.0)) and self._let_in is None or self._gone is not None:
+        try:
+            failed = self._client.loop(min(wait_s, 1.0))
+            # Of paho's own, since nothing else tells: it would take in 256 MB.
+            large = len(self._client._in_packet["packet"]) > 2 * _PACKET_BYTES
+        except Exception as error:   # whatever paho stumbles over in packets that are none
+            raise BrokerError(f"broker {self._broker}: what it sends is no MQTT ({type(error).__name__})") from None
+        if large or len(self._arrived) > _MOST_WAITING:
+            raise BrokerError(f"broker {self._broker}: it sends more than was asked for")
+        if self._gone is not None or failed and not self._let_in:
             raise BrokerError(f"broker {self._broker}: {self._gone or 'it ended the connection'}")
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:

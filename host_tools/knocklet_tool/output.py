@@ -53,6 +53,11 @@ def line(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def is_screen() -> bool:
+    """Would data end on a terminal?"""
+    return sys.stdout.isatty()
+
+
 def raw(data: bytes) -> None:
     """Bytes for another program: a key."""
     sys.stdout.buffer.write(data)

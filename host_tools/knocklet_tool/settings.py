@@ -1,7 +1,6 @@
 """What is stored once and used by every command: gateways, broker, and their secrets in a file of their own."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,11 +119,16 @@ def _settings(plain: dict[str, Any], hidden: dict[str, Any], directory: Path) ->
     for name in plain.get("gateways", []):
         found = hidden["gateways"][name]
         key = bytes.fromhex(found["key"]) if "key" in found else None
+        if len(key or bytes.fromhex(found["event_key"])) != KEY_BYTES:
+            raise ValueError("key")
         gateways[check_name(name)] = Gateway(name, event_key(key, name) if key else bytes.fromhex(found["event_key"]), key)
     broker = plain.get("broker")
     if broker is not None:
         broker = Broker(**broker, password=hidden.get("broker_password"))
-    return Settings(gateways, broker, plain.get("collector") or "knocklet-" + secrets.token_hex(8))
+        texts = broker.host, broker.ca or "", broker.user or "", broker.password or ""
+        if any(type(text) is not str for text in texts) or type(broker.port) is not int or type(broker.tls) is not bool:
+            raise ValueError("broker")
+    return Settings(gateways, broker, str(plain.get("collector", "")))
 
 
 def _store(settings: Settings, directory: Path) -> None:

@@ -15,7 +15,7 @@ _START = "from knocklet_tool.main import main; main()"
 class Process:
     """Started, and ended with the block. Output is read from files, so that nothing waits for a reader."""
 
-    def __init__(self, place: Path, *words):
+    def __init__(self, place: Path, *words, stdout=None):
         number = len(list(place.glob("*.out")))
         self._out, self._err = place / f"{number}.out", place / f"{number}.err"
         environment = {**os.environ, "PYTHONPATH": f"{HOME / 'host_tools'}:{HOME / 'firmware'}"}
@@ -24,7 +24,7 @@ class Process:
                 [sys.executable, "-c", _START, *map(str, words)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
+                stdout=stdout or out,
                 stderr=err,
             )
         self.pid = self._process.pid

@@ -148,3 +148,28 @@ def test_we_do_not_believe_the_broker(knocklet, known):
     assert knocklet("broker", "use", "127.0.0.2", *words, "--ca", known.files / "ca.crt").exit_code == 0
     result = knocklet("status")
     assert result.exit_code == 4 and "its certificate is not believed" in result.stderr
+
+
+NASTY = ["\x1b[31m", "a\nb", "\r", "\0", "'\"\\", "+/#", "\x9b2J", "\u202e", "\ud800", "%s%n", "[bold]", "x" * 9000]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_hostile_strings_in_every_field(knocklet, gateway, text):
+    grant = dict.fromkeys(("service", "client", "source", "since", "ends", text), text)
+    gateway.status(text.encode("utf-8", "replace"))
+    gateway.say("grants", grants=[grant, text, [text]], more=text)
+    fields = dict.fromkeys(("version", "board", "firewall", "warnings", text), text)
+    for below in ("info", "state"):
+        gateway.say(below, interfaces=[text], nested={text: [text]}, **fields)
+    gateway.say("config", services=[text], clients=text, sha256=[text])
+    for command, lines in (("status", 4), ("grants", 3)):
+        result = knocklet(command)
+        assert result.exit_code == 0
+        assert lines <= result.stdout.count("\n") <= lines + 1 and len(result.stdout) < 6000
+        assert all(line.isprintable() for line in result.stdout.split("\n"))
+        found = json.loads(knocklet(command, "--json").stdout)["gateways"][0]
+        assert found["status"] is None
+        if command == "status":
+            assert found["state"][text] == text
+        else:
+            assert found["grants"][0][text] == text

@@ -4,7 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import typer
+
 from knocklet.core import policy
+from knocklet_tool import errors
+from knocklet_tool.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -59,3 +63,45 @@ def test_the_paths_in_readme_exist():
 def test_every_file_of_the_firmware_has_a_docstring_that_says_what_it_is():
     for path in (ROOT / "firmware").rglob("*.py"):
         assert path.read_text().startswith('"""'), path
+
+
+DOCS = README + "".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
+
+
+def commands(group=None, words=("knocklet",)):
+    """{(words of the command): its click command}."""
+    group = group or typer.main.get_command(app)
+    found = {}
+    for name, command in group.commands.items():
+        found |= commands(command, (*words, name)) if hasattr(command, "commands") else {(*words, name): command}
+    return found
+
+
+def shell_lines():
+    """The `knocklet ...` parts of the lines in sh blocks, as words."""
+    for block in re.findall(r"```sh\n(.*?)```", DOCS, re.DOTALL):
+        for line in block.splitlines():
+            for part in line.partition("  #")[0].split("|"):
+                if part.strip().startswith("knocklet "):
+                    yield part.split()
+
+
+def test_every_command_of_the_host_tool_is_documented():
+    used = {tuple(words[:2]) for words in shell_lines()} | {tuple(words[:3]) for words in shell_lines()}
+    assert {words for words in commands() if words not in used} <= {("knocklet", "gateway", "list")}
+
+
+def test_the_commands_in_the_docs_exist():
+    known = commands()
+    lines = list(shell_lines())
+    assert len(lines) > 10
+    for words in lines:
+        command = known.get(tuple(words[:2])) or known[tuple(words[:3])]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_the_exit_codes_in_the_docs_are_those_of_the_tool():
+    told = set(re.findall(r"^\| (\d+) \|", DOCS, re.MULTILINE))
+    assert told == set(re.findall(r"^    (\d+)  ", errors.__doc__, re.MULTILINE))
+    assert told - {"0", "1", "130"} == {str(kind.exit_code) for kind in errors.ToolError.__subclasses__()}

@@ -150,3 +150,9 @@ def test_it_does_not_grow_for_ever(history, monkeypatch):
     bodies = stored(history)
     assert len(bodies) <= 50 + 20 and '"seq": 300,' in bodies[0]
     assert history.missing("home") == []
+
+
+def test_what_is_committed_is_on_the_disk(history):
+    """It is acknowledged to the broker then, which forgets it."""
+    pragmas = [history._db.execute("PRAGMA " + name).fetchone()[0] for name in ("synchronous", "journal_mode")]
+    assert pragmas == [2, "wal"]

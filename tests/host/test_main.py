@@ -19,6 +19,9 @@ KNOCK = ["knock", "home.example.net"]
 MISTAKES = (
     ([], "which command? knocklet --help lists them"),
     (["nock"], "No such command 'nock'"),
+    (["gateway"], "Missing command"),
+    (["broker", "chek"], "No such command 'chek'"),
+    (["status", "home", "attic"], "Got unexpected extra argument"),
     (["--jason"], "No such option: --jason"),
     (["knock"], "Missing argument 'HOST'; knocklet knock --help tells more"),
     (KNOCK, "Missing argument 'STEP'"),
@@ -78,8 +81,11 @@ def test_mistakes(knocklet, words, line, json_too):
 def test_help(knocklet, option):
     result = knocklet(option)
     assert result.exit_code == 0 and result.stderr == ""
-    for text in ("knock ", "--version", "Exit codes: 0 done, 1 the service did not answer"):
+    commands = "knock ", "status ", "grants ", "watch ", "close ", "log ", "collect ", "unprovision ", "gateway ", "broker "
+    for text in (*commands, "--version", "Exit codes: 0 done, 1 the service did not answer"):
         assert text in result.stdout
+    for words in (["gateway"], ["broker"], ["broker", "check"], ["watch"], ["gateway", "add"]):
+        assert knocklet(*words, option).exit_code == 0
     result = knocklet("knock", option)
     assert result.exit_code == 0 and result.stderr == ""
     for text in ("HOST", "STEP", "--then", "--delay", "--tries", "--wait", "-4", "-6", "--source", "--json", "--quiet"):
@@ -133,6 +139,17 @@ def test_of_the_firmware_only_the_wire_is_used():
             for module in modules:
                 if module.partition(".")[0] == "knocklet":
                     assert module == "knocklet.VERSION" or module.startswith("knocklet.wire."), f"{path.name}: {module}"
+
+
+def test_one_place_prints_and_one_speaks_mqtt():
+    for path in (HOME / "host_tools").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [module]
+            assert path.name == "mqtt.py" or not any(name.split(".")[0] == "paho" for name in modules), path.name
+            prints = isinstance(node, ast.Name) and node.id == "print"
+            prints = prints or isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "echo", "secho")
+            assert path.name == "output.py" or not prints, path.name
 
 
 def command(words, environment=(), **streams):

@@ -1,0 +1,143 @@
+"""The connection to the broker, when that is silent, sends garbage, or sends without end: one line, exit 4, in bounded time."""
+
+import random
+import socket
+import threading
+
+import pytest
+
+from knocklet_tool import mqtt
+
+CONNACK = b"\x20\x03\x00\x00\x00"
+
+
+@pytest.fixture
+def wrong_broker(home, knocklet):
+    """`wrong_broker(talk)`: whoever connects is left to talk(connection); the tool uses it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    threads = []
+
+    def start(talk, *words):
+        def serve():
+            listening.settimeout(20)
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(20)
+                try:
+                    talk(connection)
+                    while connection.recv(65536):
+                        pass
+                except OSError:
+                    pass
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        knocklet("gateway", "add", "home")
+        words = words or ["--no-tls"]
+        assert knocklet("broker", "use", "127.0.0.1", "--port", listening.getsockname()[1], *words).exit_code == 0
+
+    yield start
+    listening.close()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(mqtt, "_CONNECT_S", 0.5)
+    monkeypatch.setattr(mqtt, "_ANSWER_S", 0.5)
+
+
+def failed(result):
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.startswith("knocklet: broker 127.0.0.1:") and result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def connected(connection):
+    connection.recv(4096)
+    connection.sendall(CONNACK)
+
+
+def test_silent(impatient, wrong_broker, knocklet):
+    wrong_broker(lambda connection: None)
+    assert "it does not answer" in failed(knocklet("status"))
+
+
+def test_silent_instead_of_tls(impatient, wrong_broker, knocklet, home):
+    wrong_broker(lambda connection: None, "--user", "admin", "--password-file", _password(home))
+    assert "no answer within 0.5 s" in failed(knocklet("status"))
+
+
+def test_plain_instead_of_tls(wrong_broker, knocklet, home):
+    """Nothing of the password is told to it."""
+    heard = []
+
+    def talk(connection):
+        heard.append(connection.recv(4096))
+        connection.sendall(CONNACK)
+
+    wrong_broker(talk, "--user", "admin", "--password-file", _password(home))
+    assert "no TLS with it" in failed(knocklet("status"))
+    assert heard and b"hunter2" not in heard[0]
+
+
+def _password(home):
+    (home / "password").write_text("hunter2")
+    return home / "password"
+
+
+def test_silent_after_it_let_us_in(impatient, wrong_broker, knocklet):
+    wrong_broker(connected)
+    assert "it does not answer" in failed(knocklet("status"))
+
+
+def test_it_hangs_up(wrong_broker, knocklet):
+    wrong_broker(lambda connection: (connected(connection), connection.shutdown(socket.SHUT_RDWR)))
+    assert "the connection ended" in failed(knocklet("status"))
+
+
+def test_endless_packet(wrong_broker, knocklet):
+    """256 MB announced: it ends long before."""
+    sent = []
+
+    def talk(connection):
+        connected(connection)
+        connection.sendall(b"\x30\xff\xff\xff\x7f")
+        while True:
+            connection.sendall(bytes(65536))
+            sent.append(1)
+
+    wrong_broker(talk)
+    assert "it sends more than was asked for" in failed(knocklet("status"))
+    assert len(sent) < 200
+
+
+def test_endless_messages(wrong_broker, knocklet):
+    packet = b"\x00\x10knocklet/x/event\x00{}"
+
+    def talk(connection):
+        connected(connection)
+        while True:
+            connection.sendall((b"\x30" + bytes([len(packet)]) + packet) * 1000)
+
+    wrong_broker(talk)
+    assert failed(knocklet("status"))
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_garbage(impatient, wrong_broker, knocklet, seed):
+    chance = random.Random(seed)
+
+    def talk(connection):
+        if seed % 2:
+            connected(connection)
+        data = bytes(chance.randrange(256) for _ in range(400))
+        if seed % 3:   # packets of the right length, at least
+            parts = [data[i : i + chance.randrange(90)] for i in range(0, 400, 9)]
+            data = b"".join(bytes([chance.randrange(256), len(part)]) + part for part in parts)
+        connection.sendall(data)
+
+    wrong_broker(talk)
+    failed(knocklet("status"))
