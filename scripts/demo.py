@@ -1,4 +1,5 @@
-"""The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again.
+"""The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again;
+all of it seen over MQTT by its owner, who then shuts a door from there.
 
 Run it by `sudo make demo`. It fails, with one line and exit code 1, if anything does not happen as it should.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from lab import Lab, LabError  # noqa: E402  (only after the path is set)
+from lab.owner import NAME, Owner  # noqa: E402
 from lab.page import PAGE  # noqa: E402
 from lab.zone import FIREWALLS, ZONES  # noqa: E402
 
@@ -26,7 +28,9 @@ STEPS = ["23171", "41822/udp", "30955", "52040"]
 KNOCK_OPTIONS = ["--then", "8080/tcp", "--quiet"]
 TTL_S = 6
 LATE_S = 2.0  # a grant may end so much later than it says, at most; earlier by half a second
+SEEN_S = 10.0  # for an event to be at the owner's
 CONFIG = {
+    "id": NAME,
     "interfaces": ["wan0"],
     "services": {
         "ssh": {"index": 1, "port": 22},
@@ -41,15 +45,12 @@ class Failed(Exception):
     """Something did not happen: one line."""
 
 
-class Engine:
-    """The engine in the gateway: what it prints, line by line."""
+class Printed:
+    """A process, and what it prints, line by line. `what`: for people."""
 
-    def __init__(self, lab, config):
-        path = lab.directory / "config.json"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-            json.dump(config, file)
-        command = [MICROPYTHON, ENGINE, "--config", path, "--run-dir", lab.directory / "run"]
-        self._process = lab.gateway.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def __init__(self, what, process):
+        self._what = what
+        self._process = process
         self._lines = queue.Queue()
         threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
 
@@ -68,11 +69,22 @@ class Engine:
             except queue.Empty:
                 break
             if line is None:
-                raise Failed(f"the engine ended with exit {self._process.wait()}, its last line was: {last}")
+                raise Failed(f"{self._what} ended with exit {self._process.wait()}, its last line was: {last}")
             if wanted in line:
                 return line
             last = line
-        raise Failed(f"the engine did not say {wanted} within {timeout_s:g} s, its last line was: {last}")
+        raise Failed(f"{self._what} did not say {wanted} within {timeout_s:g} s, its last line was: {last}")
+
+
+PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+
+
+def start_engine(lab, etc, run_dir, config):
+    path = etc / "config.json"
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        json.dump(config, file)
+    command = [MICROPYTHON, ENGINE, "--config", path, "--run-dir", run_dir, "--agent-user", "nobody"]
+    return Printed("the engine", lab.gateway.popen(command, **PIPED))
 
 
 class Demo:
@@ -88,9 +100,18 @@ class Demo:
     def run(self):
         lab = self._lab
         self.say(f"The lab is up: a gateway, a camera behind it, two computers outside. Zone {lab.zone}.")
-        engine = Engine(lab, {**CONFIG, "zone": lab.zone, "firewall": lab.firewall})
+        etc, run_dir = lab.directory / "etc", lab.directory / "run"
+        etc.mkdir(mode=0o700)
+        owner = Owner(lab, etc, run_dir)
+        owner.set_up()
+        self.say(f"The owner's broker runs, with TLS: mosquitto on {lab.mgmt.ip4}.")
+        watch = Printed("knocklet watch", owner.knocklet_process("watch", NAME, **PIPED))
+        watch.wait_for("Listening", SEEN_S)
+        engine = start_engine(lab, etc, run_dir, {**CONFIG, "zone": lab.zone, "firewall": lab.firewall})
         ready = engine.wait_for("ready")
         self.say(f"The engine runs under MicroPython: {ready.partition('ready, ')[2]}.")
+        owner.start_agent()
+        self.seen(watch, "started")
 
         print("\nBefore the knock, seen from outside:")
         for who in (lab.client, lab.attacker):
@@ -106,6 +127,7 @@ class Demo:
             self.say(f"  {line.strip()}")
         opened = json.loads(engine.wait_for('"opened"'))
         self.say(f"The engine: {opened['service']} opened for {opened['source']}, who knocked '{opened['client']}'.")
+        self.seen(watch, "opened")
 
         print("\nAfter the knock:")
         self.expect_page(lab.client)
@@ -116,7 +138,30 @@ class Demo:
         self.expect_end(knocked)
         ended = json.loads(engine.wait_for('"expired"'))
         self.say(f"The engine: {ended['service']} closed for {ended['source']}, reason {ended['reason']}.")
+        self.seen(watch, "expired")
         self.expect_closed(lab.client, "the camera's page", *self._page)
+
+        print("\nAnother knock, and the owner shuts the door over MQTT:")
+        self.knock(command)
+        self.expect_page(lab.client)
+        self.seen(watch, "opened")
+        self.say(f"$ knocklet close {NAME} camera")
+        self.say(f"  {owner.knocklet('close', NAME, 'camera').stdout.strip()}")
+        self.seen(watch, "closed")
+        self.expect_closed(lab.client, "the camera's page", *self._page)
+
+        print("\nThe history, from the owner's disk:")
+        self.say(f"$ knocklet log {NAME}")
+        history = owner.knocklet("log", NAME).stdout.splitlines()
+        for line in history:
+            self.say(f"  {line}")
+        if sum("opened" in line for line in history) != 2:
+            raise Failed("the history is not what happened")
+
+    def seen(self, watch, event_type):
+        """The event, as `knocklet watch` prints it."""
+        line = watch.wait_for(f"{NAME}  {event_type} ", SEEN_S)
+        self.say(f"  knocklet watch:  {' '.join(line.split()[2:])}")
 
     def knock(self, command):
         """What the knocklet command says."""

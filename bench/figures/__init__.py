@@ -1,6 +1,7 @@
 """The figures, a file for each kind: NAMES of what it measures, and measure() -> [Figure]. This is the order of the table."""
 
 from . import (
+    agent,
     alloc_bytes,
     engine_memory,
     events_per_s,
@@ -19,6 +20,7 @@ ALL = (
     spoofed_flood,
     wakeups,
     engine_memory,
+    agent,
     events_per_s,
     forwarding_ratio,
     firmware_size,

@@ -19,13 +19,14 @@ class Knocklet:
 
     def __init__(self, place, interpreter=MICROPYTHON[64]):
         self.place = place
-        self._run_dir = place.directory / "knocklet"
+        self.run_dir = place.directory / "knocklet"
         self._log = place.directory / "knocklet.log"
         self._micropython = interpreter
         self._process = None
         self.config = place.directory / "config.json"
         self.first_step = STEPS[0]
         self.pid = None
+        self.id = None  # the gateway's name, where it reports
 
     def write_config(self):
         sequences = {
@@ -34,6 +35,8 @@ class Knocklet:
         }
         service = {"index": 1, "protocol": "tcp", "port": self.DOOR, "ttl": 30}
         config = {"interfaces": ["wan0"], "firewall": self.place.lab.firewall}
+        if self.id:
+            config["id"] = self.id
         self.config.write_text(json.dumps({**config, "services": {"ssh": service}, "sequences": sequences}))
         self.config.chmod(0o600)
 
@@ -52,7 +55,8 @@ class Knocklet:
         self.place.gateway.run(self._engine("--uninstall"))
 
     def _engine(self, *arguments):
-        return [self._micropython, FIRMWARE / "knocklet_engine.py", "--run-dir", self._run_dir, *arguments]
+        options = ["--run-dir", self.run_dir, "--agent-user", "nobody"]
+        return [self._micropython, FIRMWARE / "knocklet_engine.py", *options, *arguments]
 
     def _is_ready(self):
         said = self._log.read_text()
@@ -62,7 +66,7 @@ class Knocklet:
 
     def status(self):
         """What `knockletctl status` tells."""
-        command = [self._micropython, FIRMWARE / "knockletctl.py", "--run-dir", self._run_dir, "--json", "status"]
+        command = [self._micropython, FIRMWARE / "knockletctl.py", "--run-dir", self.run_dir, "--json", "status"]
         return json.loads(self.place.gateway.run(command).stdout)
 
     def packets(self, _source):

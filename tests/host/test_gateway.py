@@ -152,7 +152,9 @@ def test_secrets_that_others_may_read(knocklet, home, mode):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "[" * 100_000, '{"gateways": ["home"]}', '{"gateways": {"home": {}}}', '{"gateways": {"home": 3}}',
              '{"gateways": ["+"]}', '{"broker": {"host": 5, "port": 1}}',
-             '{"broker": {"host": "h", "port": "1"}}', '{"gateways": {"home": {"key": "00"}}}', '{"broker": {"secret": 1}}', '{"gateways": {"home": {"key": "zz"}}}', "\0"]
+             '{"broker": {"host": "h", "port": "1"}}',
+             '{"gateways": {"home": {"key": "00"}}}', '{"broker": {"secret": 1}}', '{"gateways": {"home": {"key": "zz"}}}',
+             "\0"]
 )  # fmt: skip
 def test_damaged_files(knocklet, home, name, text):
     """One line, that quotes nothing of it."""

@@ -250,7 +250,7 @@ def test_the_newest_agent_is_the_one(lab, dut):
 @one_firewall
 @pytest.mark.parametrize("messages", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 def test_a_captured_agent(lab, dut, messages):
-    """Arbitrary messages, as fast as they go: the engine closes on nonsense, pauses on too many, and knocks open all the while."""
+    """Arbitrary messages, as fast as they go: the engine closes on nonsense, pauses on too many, and knocks open all along."""
     numbers = random.Random(5)
     stock = [
         agent_messages.START, agent_messages.acknowledge(1), agent_messages.acknowledge(2**32 - 1),
