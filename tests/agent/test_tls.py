@@ -135,7 +135,7 @@ def test_slow_reader(agent, engine, authority, tls):
 
 
 def test_what_tls_holds_back(agent, engine, authority):
-    """A record that is longer than what is read in one go: its end is in no socket that could be polled, and is read at once."""
+    """A record longer than what is read in one go: its end is in no socket that could be polled, and is read at once."""
     context = server_context(authority.server("127.0.0.1"))
     request = b"\x30" + bytes([2 + 28 + 2]) + b"\0\x1cknocklet/attic/request/close{}"
     filler = b"\x31\x7e\0\1a" + bytes(123)
