@@ -45,9 +45,10 @@ class Agent:
         return [interpreter, script, "--config", path, "--run-dir", self.run_dir, "--user", user]
 
     def start(self, quick=False):
-        # The log is opened here: the agent's user could not.
+        # The log is opened here: the agent's user could not. The groups are root's, to be given up.
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(quick), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(self.command(quick), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            extra_groups=[0, 4])  # fmt: skip
         return self
 
     def stop(self):

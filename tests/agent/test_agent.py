@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -75,6 +76,61 @@ def test_engine_comes_back(agent, engine, broker, watcher):
     engine.publish("event", b"new", 7)
     until(lambda: engine.acknowledged() == [7], "acknowledged")
     assert b"offline" not in watcher.payloads("status")
+
+
+def test_late_acknowledgement(agent, engine):
+    """What the dead engine had sent is acknowledged when a new one is there, that uses the same numbers: it is not told."""
+    restarted = threading.Event()
+
+    def script(connection):
+        connection.recv(1000)
+        connection.sendall(CONNACK + SUBACK)
+        restarted.wait(30)
+        for packet_id in range(1, 7):   # online, discovery and the event, twice
+            connection.sendall(b"\x40\2\0" + bytes([packet_id]))
+            time.sleep(0.1)   # the second three have been sent by then
+        until_gone(connection)
+
+    with ScriptedBroker(script) as broker:
+        agent.configure(broker.port).start()
+        engine.wait_for_start()
+        engine.publish("event", b"old", 7)
+        time.sleep(0.5)
+        engine.stop()
+        agent.expect_log("engine lost")
+        engine.start()
+        engine.wait_for_start(2)
+        engine.publish("event", b"new", 9)
+        time.sleep(0.5)
+        restarted.set()
+        until(engine.acknowledged, "an acknowledgement")
+        assert engine.acknowledged() == [9]
+
+
+def test_endless_flood(agent, engine):
+    """A broker that sends faster than the agent reads: the engine's reports go all the same."""
+    seen = []
+
+    def script(connection):
+        connection.recv(1000)
+        connection.sendall(CONNACK + SUBACK)
+        threading.Thread(target=flood, args=(connection,), daemon=True).start()
+        data = b""
+        while b"<through>" not in data:
+            data = data[-20:] + connection.recv(10_000)
+        seen.append(True)
+
+    def flood(connection):
+        with contextlib.suppress(OSError):
+            while not seen:
+                connection.sendall(b"\x31\3\0\1a" * 10_000)
+
+    with ScriptedBroker(script) as broker:
+        agent.configure(broker.port).start()
+        engine.wait_for_start()
+        time.sleep(0.5)
+        engine.publish("event", b"<through>", 1)
+        until(lambda: seen, "the report")
 
 
 def test_engine_stays_away(agent, engine, broker, watcher):
@@ -289,6 +345,7 @@ def test_status_without_engine(agent, engine, broker, watcher):
     agent.expect_log("engine lost")
     broker.stop()
     agent.expect_log("lost: it closed")
+    time.sleep(1.5)   # the engine has been away for longer than it may be unnoticed
     broker.start()
     with Watcher(broker.port) as late:
         until(lambda: late.payloads("status") == [b"offline"], "offline")

@@ -85,6 +85,7 @@ def test_started_by_a_service_manager(agent, engine, broker):
     agent.process = subprocess.Popen(drop + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     engine.wait_for_start()
     assert agent.status()["NoNewPrivs"] == "1"
+    assert os.stat(f"/proc/{agent.process.pid}/environ").st_uid == 0
 
 
 @pytest.mark.parametrize("right", ["setuid", "net_admin"])

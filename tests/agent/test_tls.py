@@ -1,6 +1,8 @@
 """TLS: the broker's certificate must be by our CA, for the name we ask, and good today; nothing else is ever sent to."""
 
+import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
-from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker
+from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker, until_gone
 from agent.waiting import until
 
 
@@ -130,6 +132,28 @@ def test_slow_reader(agent, engine, authority, tls):
         for payload in sent:
             engine.publish("grants", payload)
         until(lambda: all(payload in got for payload in sent), "all of it")
+
+
+def test_what_tls_holds_back(agent, engine, authority):
+    """A record longer than what is read in one go: its end is in no socket that could be polled, and is read at once."""
+    context = server_context(authority.server("127.0.0.1"))
+    request = b"\x30" + bytes([2 + 28 + 2]) + b"\0\x1cknocklet/attic/request/close{}"
+    filler = b"\x31\x7e\0\1a" + bytes(123)
+    record = (filler * 127 + b"\x31" + bytes([128 - 2 - len(request)]) + b"\0\1a" + bytes(128 - 5 - len(request))) + request
+
+    def script(connection):
+        stream = context.wrap_socket(connection, server_side=True)
+        stream.recv(1000)
+        os.kill(agent.process.pid, signal.SIGSTOP)
+        stream.sendall(CONNACK + SUBACK)
+        stream.sendall(record)
+        os.kill(agent.process.pid, signal.SIGCONT)
+        until_gone(stream)
+
+    assert len(record) == 16384
+    with ScriptedBroker(script) as broker:
+        agent.configure(broker.port, authority.pem).start()
+        until(engine.requests, "the request at the end", 20)
 
 
 def test_tls_broker_that_never_reads(agent, engine, authority):
