@@ -37,6 +37,18 @@ class Message:
     link: int   # the connection that it came on
 
 
+class _Client(paho.Client):
+    """paho, but no packet is taken in that is longer than what we told the broker; 256 MB it would be."""
+
+    too_large = False
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > _PACKET_BYTES:
+            self.too_large = True
+            raise OSError("too large")
+        return super()._sock_recv(bufsize)
+
+
 class Link:
     """An open connection. `session_s`: the broker keeps our subscriptions and what comes meanwhile, under `client_id`, for
     so long; messages must then be acknowledged with ack(). Raises BrokerError.
@@ -53,7 +65,7 @@ class Link:
         self._let_in: int | None = None
         self._gone: str | None = None
         self._by_hand = session_s > 0
-        self._client = paho.Client(
+        self._client = _Client(
             paho.CallbackAPIVersion.VERSION2,
             client_id,
             protocol=paho.MQTTv5,
@@ -72,7 +84,11 @@ class Link:
         self._client.on_subscribe = lambda _client, _data, mid, codes, _properties: self._codes.update(
             {mid: [code.value for code in codes]}
         )
-        self._connect(session_s)
+        try:
+            self._connect(session_s)
+        except BaseException:
+            self.close()   # no socket stays behind
+            raise
 
     def _connect(self, session_s: int) -> None:
         properties = Properties(PacketTypes.CONNECT)
@@ -95,7 +111,6 @@ class Link:
         self._wait(lambda: self._let_in is not None, _CONNECT_S, "it does not answer")
         if self._let_in:
             code = paho.ReasonCode(PacketTypes.CONNACK, identifier=self._let_in)
-            self.close()
             raise BrokerError(f"broker {self._broker}: it does not let us in: {code}", again=self._let_in not in _NEVER)
 
     def __enter__(self) -> "Link":
@@ -108,6 +123,8 @@ class Link:
         """What was sent is sent; nothing more comes."""
         self._client.on_disconnect = None
         self._client.disconnect()
+        # paho and we no longer hold each other: its descriptors are freed with us, not some time later.
+        self._client.on_connect = self._client.on_message = self._client.on_publish = self._client.on_subscribe = None
 
     def subscribe(self, topics: Iterable[str], retained: bool = True) -> list[int]:
         """The broker's reason codes, one for each topic: 0x80 and above is a refusal. `retained`: also what it keeps."""
@@ -175,11 +192,9 @@ class Link:
     def _pump(self, wait_s: float) -> None:
         try:
             failed = self._client.loop(min(wait_s, 1.0))
-            # Of paho's own, since nothing else tells: it would take in 256 MB.
-            large = len(self._client._in_packet["packet"]) > 2 * _PACKET_BYTES
         except Exception as error:   # whatever paho stumbles over in packets that are none
             raise BrokerError(f"broker {self._broker}: what it sends is no MQTT ({type(error).__name__})") from None
-        if large or len(self._arrived) > _MOST_WAITING:
+        if self._client.too_large or len(self._arrived) > _MOST_WAITING:
             raise BrokerError(f"broker {self._broker}: it sends more than was asked for")
         if self._gone is not None or failed and not self._let_in:
             raise BrokerError(f"broker {self._broker}: {self._gone or 'it ended the connection'}")

@@ -11,7 +11,7 @@ from host.fake_gateway import KEY, FakeGateway
 from host.process import Process
 from host.real_broker import RealBroker, free_port
 
-from knocklet_tool import mosquitto
+from knocklet_tool import broker_check, mosquitto
 from knocklet_tool.errors import BrokerError
 from knocklet_tool.mqtt import Link
 
@@ -98,8 +98,9 @@ def test_check_of_a_broker_that_takes_anybody(knocklet, home, tmp_path_factory):
     assert f"no MQTT without TLS on port {plain}" in {each["name"] for each in found_plain["checks"] if not each["ok"]}
 
 
-def test_check_where_the_gateway_may_do_nothing(knocklet, home, tmp_path_factory):
+def test_check_where_the_gateway_may_do_nothing(knocklet, home, tmp_path_factory, monkeypatch):
     """Else a broker that throws everything away would pass."""
+    monkeypatch.setattr(broker_check, "_WAIT_S", 1.0)
     rules = b"user admin\ntopic readwrite #\n"
     with _other(tmp_path_factory, _secured + "acl_file {files}/lax\n", rules, whole=True) as broker:
         _use(knocklet, broker)

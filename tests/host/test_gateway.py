@@ -150,11 +150,12 @@ def test_secrets_that_others_may_read(knocklet, home, mode):
 
 @pytest.mark.parametrize("name", ["settings.json", "secrets.json"])
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "[" * 100_000, '{"gateways": ["home"]}', '{"gateways": {"home": {}}}', '{"gateways": {"home": 3}}',
-             '{"gateways": ["+"]}', '{"broker": {"host": 5, "port": 1}}',
-             '{"broker": {"host": "h", "port": "1"}}',
-             '{"gateways": {"home": {"key": "00"}}}', '{"broker": {"secret": 1}}', '{"gateways": {"home": {"key": "zz"}}}',
-             "\0"]
+    "text",
+    [
+        "", "{", "[]", "\0", "[" * 100_000, '{"gateways": ["home"]}', '{"gateways": ["+"]}', '{"gateways": {"home": {}}}',
+        '{"gateways": {"home": 3}}', '{"gateways": {"home": {"key": "zz"}}}', '{"gateways": {"home": {"key": "00"}}}',
+        '{"broker": {"secret": 1}}', '{"broker": {"host": 5, "port": 1}}', '{"broker": {"host": "h", "port": "1"}}',
+    ],
 )  # fmt: skip
 def test_damaged_files(knocklet, home, name, text):
     """One line, that quotes nothing of it."""
