@@ -9,6 +9,6 @@ class ConfigError(KnockletError):
     """The configuration says something that it may not."""
 
 
-def printable(text):
-    """A piece of the input for an error line: short, in one line, without what a terminal would obey."""
-    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:60]])
+def printable(text, limit=60):
+    """A piece of the input for a line: short, in one line, without what a terminal would obey."""
+    return "".join([c if 32 <= ord(c) < 127 else "?" for c in text[:limit]])

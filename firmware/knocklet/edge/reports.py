@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from .. import VERSION
 from ..core.clock import left
+from ..core.errors import printable
 from ..core.outbox import GRANT, NOISE, PLACES
 from ..core.summary import KINDS
 from ..wire import report, topics
@@ -66,7 +67,7 @@ class Reports:
         body = OrderedDict()
         for key in fields:
             value = fields[key]
-            body[key] = value[:_TEXT] if isinstance(value, str) else value
+            body[key] = printable(value, _TEXT) if isinstance(value, str) else value
         body["boot"] = self._boot
         body["seq"] = self._seq[topic]
         body.setdefault("ts", int(time.time()))
