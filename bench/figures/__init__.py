@@ -3,6 +3,7 @@
 from . import (
     agent,
     alloc_bytes,
+    captured_agent,
     engine_memory,
     events_per_s,
     firmware_size,
@@ -21,6 +22,7 @@ ALL = (
     wakeups,
     engine_memory,
     agent,
+    captured_agent,
     events_per_s,
     forwarding_ratio,
     firmware_size,
