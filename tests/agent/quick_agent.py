@@ -1,7 +1,7 @@
 """The agent from its source with short deadlines: a hostile broker is given up in a second, and tried again after less.
-Some names are known to it besides the system's.
 
-They are constants: the compiled firmware has none that could be set, and the product has no option for them.
+The deadlines are constants: the compiled firmware has none that could be set, and the product has no option for them.
+Some host names are known here besides the system's.
 """
 
 import gc
@@ -29,8 +29,12 @@ agent._BIRTH_MS = (10, 20)
 class Names:
     """socket, with names of its own: name -> (addresses, after how many failed look-ups)."""
 
-    known = {"many.example": (("::1", "127.0.0.9", "127.0.0.1"), 0), "late.example": (("127.0.0.1",), 3),
-             "slow.example": (("127.0.0.1",), 0), "deaf.example": (("127.0.0.9",), 0)}  # fmt: skip
+    known = {
+        "many.example": (("::1", "127.0.0.9", "127.0.0.1"), 0),
+        "late.example": (("127.0.0.1",), 3),
+        "slow.example": (("127.0.0.1",), 0),
+        "deaf.example": (("127.0.0.9",), 0),
+    }
     asked = 0
 
     def __init__(self, module):
