@@ -48,6 +48,7 @@ wanted_packages='
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer
     fwknop-client    # bench: its client
+    ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
     shellcheck       # lint
 '

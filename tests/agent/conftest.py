@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from agent.agent_process import Agent
 from agent.certificates import Authority
 from agent.fake_engine import Engine

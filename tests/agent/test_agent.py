@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+
 from agent.agent_process import BUILD, HERE, NAME, PASSWORD
 from agent.mosquitto import Mosquitto
 from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker, until_gone

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+
 from agent.agent_process import PASSWORD
 
 BROKER = {"host": "broker.example", "password": PASSWORD, "tls": False}

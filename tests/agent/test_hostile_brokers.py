@@ -7,6 +7,7 @@ import random
 import time
 
 import pytest
+
 from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
 from agent.scripted_broker import (

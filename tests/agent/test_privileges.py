@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+
 from agent.agent_process import BUILD, USER, USER_ID
 
 TRY = """

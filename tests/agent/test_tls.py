@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from agent.certificates import server_context
 from agent.mosquitto import Mosquitto
 from agent.scripted_broker import CONNACK, SUBACK, ScriptedBroker, until_gone

@@ -1,6 +1,7 @@
 """What somebody sees who listens to everything at a broker, and may send."""
 
 import paho.mqtt.client as mqtt
+
 from agent.agent_process import NAME
 from agent.waiting import until
 
