@@ -40,6 +40,7 @@ class Agent:
         self.log = Log()
         self._say = lambda line: self.log.write("knocklet-agent: " + line)
         self._prefix = config.home_assistant
+        self._run_dir = run_dir + agent_messages.DIRECTORY
         self._broker = Broker(self.loop, config, self._say, self)
         self._engine = engine_link.EngineLink(self.loop, run_dir, self)
         self._away = self.loop.timer(self._engine_away)
@@ -76,6 +77,9 @@ class Agent:
             retain = bool(flags & agent_messages.RETAIN)
             self._broker.publish(topics.topic(self._name, topic), payload, retain, (self._engine.generation, token))
         self._pump()
+
+    def engine_missing(self):
+        self._say("no engine in %s: trying again each second (does it run, with an id and a key?)" % self._run_dir)
 
     def engine_lost(self):
         self._say("engine lost: trying again each second")

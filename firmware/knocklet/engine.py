@@ -12,7 +12,7 @@ import sys
 from hashlib import sha256
 
 from . import VERSION
-from .core import decoys, filter, policy, verdict
+from .core import agent_messages, decoys, filter, policy, verdict
 from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
@@ -48,6 +48,7 @@ class Engine:
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
         self.config_path = config_path
+        self._folder = config_path.rpartition("/")[0] or "."
         self.directory = directory
         self.policy = None
         self.firewall_why = ""
@@ -76,32 +77,27 @@ class Engine:
         watch = Watch()
         self.loop.add(watch.socket, lambda _flags: watch.drain() and self.doors.firewall_changed(now_ms()))
         Control(self.directory, self.loop, self.events, self._verbs)
-        stored = self._report()
         self.loop.start(self._daily, now_ms(), _DAY_MS)
         gc.threshold(_GC_BYTES)
         gc.collect()
-        if not stored:
-            self.events.tell(now_ms(), "store_failed", reason="the count of starts")
         restored = len(self.doors.grants.live)
         self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME, restored=restored)
 
-    def _report(self):
-        """Be ready to report, where the gateway has a name, a key and an agent. Returns False when storage cannot be had."""
-        name, folder = self.policy.name, self.config_path.rpartition("/")[0] or "."
-        if not name:
-            return True
-        key, user = key_file.read(folder + "/key"), users.find(self._agent_user)
+    def _report(self, key):
+        """From now on report, if the gateway has a key and an agent. Else say what is missing: a reload tries again."""
+        user = users.find(self._agent_user)
         if not key or not user:
-            line = "nothing is reported: no " + ("user " + self._agent_user if key else "file " + folder + "/key")
-            self.warnings.append(line)
-            say(line)
-            return True
-        boot, stored = boot_counter.advance(folder + "/state", self.directory)
+            what = "user " + self._agent_user if key else "file " + self._folder + "/key"
+            self.warnings.append("nothing is reported: no " + what)
+            return
+        boot, stored = boot_counter.advance(self._folder + "/state", self.directory)
         outbox = Outbox(open_mapped(self.directory + "/outbox", BYTES))
-        reports = Reports(self, name, event_key(key, name), boot, outbox)
-        self.agent = AgentSocket(self.directory + "-agent", user[0], self.loop, reports, self._plain_request, now_ms)
+        reports = Reports(self, self.policy.name, event_key(key, self.policy.name), boot, outbox)
+        directory = self.directory + agent_messages.DIRECTORY
+        self.agent = AgentSocket(directory, user[0], self.loop, reports, self._plain_request, now_ms)
         self.events.reports = reports
-        return stored
+        if not stored:
+            self.events.tell(now_ms(), "store_failed", reason="the count of starts")
 
     def _plain_request(self, verb, payload):
         return requests.answer(verb, payload, self._verbs["close"])
@@ -110,8 +106,9 @@ class Engine:
         """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
         data, warnings = config_file.read(self.config_path)
         new = policy.load(data)
-        if self.policy and new.name != self.policy.name:
+        if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
+        key = key_file.read(self._folder + "/key") if new.name else None
         for service in new.services:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
@@ -133,6 +130,8 @@ class Engine:
         self.firewall_why = why
         self.decoys = ports
         self.warnings = new.warnings + warnings
+        if new.name and not self.agent:
+            self._report(key)
         for line in self.warnings:
             say(line)
         if self.events.reports:

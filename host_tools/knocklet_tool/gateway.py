@@ -22,7 +22,7 @@ _KeyFile = Annotated[
 ]
 _CollectorKeyFile = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Only the collector's key: enough to read and to close, and for nothing else."),
+    typer.Option(metavar="FILE", help="Only the collector's key: enough to check what comes, and to open nothing."),
 ]
 _Known = Annotated[str, typer.Argument(metavar="NAME", help="A known gateway.", autocompletion=complete_gateway)]
 

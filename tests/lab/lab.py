@@ -144,6 +144,8 @@ class Lab:
         while self._added:
             host, address = self._added.pop()
             host.ip(f"address delete {address} dev eth0")
+            # What is left of their connections would be sent again for minutes, and heard where there should be silence.
+            host.run(["ss", "-K", "-tan", "state", "all", "exclude", "listening"], check=False)
         self.gateway.run(["nft", "flush", "ruleset"])
         # rules of the kernel's own nft go some time after the command has ended, and hold their sets until then
         wait_until(lambda: self.gateway.run(["ipset", "destroy"], check=False).returncode == 0, "sets without a rule")

@@ -45,7 +45,6 @@ class Owner:
                       "--password-file", self._files / "passwords" / "admin")  # fmt: skip
         key = self.knocklet_process("gateway", "key", NAME, stdout=subprocess.PIPE)
         self._write("key", key.communicate()[0])
-        (self.etc / "state").mkdir(mode=0o700, exist_ok=True)
         agent = json.loads((self._files / f"agent-{NAME}.json").read_text())
         agent["broker"]["ca"] = str(self.etc / "broker-ca.crt")
         if not self._tls:

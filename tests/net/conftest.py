@@ -75,7 +75,6 @@ class EngineDut(Dut):
 
     def write_key(self, key):
         """The gateway's key, where the engine looks for it; with it and an `id` in the configuration it reports."""
-        self.config_path.with_name("state").mkdir(mode=0o700, exist_ok=True)
         with open(os.open(self.config_path.with_name("key"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(key)
 

@@ -21,11 +21,12 @@ LIMIT_BYTES = 65536  # of one message
 REQUEST_BYTES = 1024  # of the payload of a request
 HELLO, PUBLISH, START, ACKNOWLEDGE, REQUEST = b"H", b"P", b"S", b"A", b"R"
 RETAIN = 1  # flag of PUBLISH
-_TOKENS = 0x3FFFFFFF  # a small integer everywhere; they count on from 1
+TOKENS = 0x3FFFFFFF  # a small integer everywhere; they count on from 1
+DIRECTORY, SOCKET = "-agent", "engine"  # where: the run directory's name and this, and the socket in it
 
 
 def next_token(token):
-    return token % _TOKENS + 1
+    return token % TOKENS + 1
 
 
 def hello(name):
@@ -61,7 +62,7 @@ def parse(message):
         return REQUEST, _text(message[2:end]), message[end:]
     if kind == PUBLISH and size >= 7:
         flags, token, length = unpack_from(">BIB", message, 1)
-        if 7 + length <= size and token <= _TOKENS:
+        if 7 + length <= size and token <= TOKENS:
             return PUBLISH, flags, token, _text(message[7 : 7 + length]), message[7 + length :]
     raise ValueError("no message of %d bytes" % size)
 

@@ -42,7 +42,7 @@ def payload(name, version):
         "dropped": _counter("Dropped events", state, "dropped_total"),
         "any_open": {
             "p": "binary_sensor",
-            "name": "Management port",
+            "name": "Any door open",
             "dev_cla": "opening",
             "stat_t": state,
             "val_tpl": "{{ 'ON' if value_json.grants_open | int > 0 else 'OFF' }}",

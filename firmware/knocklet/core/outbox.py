@@ -10,7 +10,7 @@ filled and first when it is freed, so that an engine killed at any moment leaves
 
 from struct import pack_into, unpack_from
 
-from .agent_messages import next_token
+from .agent_messages import TOKENS, next_token
 
 FREE, NOISE, GRANT = 0, 1, 2
 PLACES = 256
@@ -37,7 +37,7 @@ class Outbox:
         for place in range(PLACES):
             at = self._at(place)
             length, token = unpack_from(">HI", memory, at + 2)
-            if memory[at] not in (NOISE, GRANT) or length > PAYLOAD_BYTES or not 0 < token < 0x3FFFFFFF:
+            if memory[at] not in (NOISE, GRANT) or length > PAYLOAD_BYTES or not 0 < token <= TOKENS:
                 memory[at] = FREE
                 self._free.append(place)
             else:

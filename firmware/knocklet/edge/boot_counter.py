@@ -27,6 +27,10 @@ def _read(directory):
 def _write(directory, number):
     """Whole or not at all, also when the power fails."""
     try:
+        os.mkdir(directory)
+    except OSError:
+        pass  # it is there, or the next line says so
+    try:
         with open(directory + "/boot.new", "w") as file:
             file.write("%d" % number)
             file.flush()  # MicroPython's flush() is fsync()

@@ -6,32 +6,31 @@ here stays with the engine. While the engine is away this tries again each secon
 
 import select
 import socket
-from struct import pack
 
 from ..core import agent_messages
-from ..core.errors import KnockletError
 from ..wire.names import is_name
 from . import libc
+from .control import SOCK_SEQPACKET, socket_address
 from .loop import now_ms
 
-_SOCK_SEQPACKET = 5
 _RETRY_MS = 1000
 _PEEK = bytearray(1)
 
 
 class EngineLink:
-    """The owner gets hello(name), report(flags, token, topic, payload) and engine_lost(). dropped: messages without room."""
+    """The owner gets hello(name), report(flags, token, topic, payload), engine_lost(), and once engine_missing().
+
+    dropped: messages without room.
+    """
 
     def __init__(self, loop, run_dir, owner):
-        path = (run_dir + "-agent/engine").encode()
-        if len(path) > 107:
-            raise KnockletError("run directory %s: the path is too long for a socket" % run_dir)
         self.dropped = 0
         self.generation = 0  # counts connections: tokens belong to one
-        self._address = pack("@H", socket.AF_UNIX) + path + b"\0"
+        self._address = socket_address(run_dir + agent_messages.DIRECTORY, agent_messages.SOCKET)
         self._loop = loop
         self._owner = owner
         self._socket = None
+        self._told = False  # that the engine is not there
         self._greeted = False
         self._watched = False
         self._timer = loop.timer(self._connect)
@@ -40,14 +39,18 @@ class EngineLink:
         self._loop.start(self._timer, now_ms(), 0)
 
     def _connect(self, _at_ms):
-        self._socket = socket.socket(socket.AF_UNIX, _SOCK_SEQPACKET)
+        self._socket = socket.socket(socket.AF_UNIX, SOCK_SEQPACKET)
         try:
             self._socket.setblocking(False)
             self._socket.connect(self._address)
         except OSError:  # not there, or its queue is full
             self._socket.close()
             self._socket = None
+            if not self._told:
+                self._told = True
+                self._owner.engine_missing()
             return _RETRY_MS
+        self._told = True
         self.generation += 1
         self._greeted = False
         self.watch(True)

@@ -30,7 +30,7 @@ class Log:
         try:
             if self._syslog:
                 # By address each time: the system's log may be restarted.
-                message = "%s%s: %s" % (_INFO, self._tag, line)
+                message = _INFO + (line if line.startswith(self._tag) else self._tag + ": " + line)
                 self._syslog.sendto(message.encode(), pack("@H", socket.AF_UNIX) + _DEV_LOG.encode() + b"\0")
                 return
             if self._poller and self._poller.poll(0):

@@ -1,15 +1,16 @@
 """From root to a user without rights, for good, before the first byte from outside is read."""
 
 from ..core.errors import KnockletError
-from . import libc
-
-_PASSWD = "/etc/passwd"
+from . import libc, users
 
 
 def drop(user):
     """Become this user when we are root; stay who we are when not. Raises KnockletError when rights would be left."""
     if libc.getuid() == 0:
-        uid, gid = _find(user)
+        found = users.find(user)
+        if not found:
+            raise KnockletError("user %s: not in /etc/passwd, or with root's rights; the agent runs as one without" % user)
+        uid, gid = found
         if libc.setgroups(0, 0) or libc.setgid(gid) or libc.setuid(uid):
             raise KnockletError("user %s: the system does not let the agent become it" % user)
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -26,13 +27,3 @@ def _capabilities():
             if name == "CapPrm":
                 return int(value.strip(), 16) != 0
     return True
-
-
-def _find(user):
-    """(uid, gid) of a user of this machine. Raises KnockletError."""
-    with open(_PASSWD) as file:
-        for line in file:
-            fields = line.split(":")
-            if fields[0] == user and len(fields) > 3 and int(fields[2]) and int(fields[3]):
-                return int(fields[2]), int(fields[3])
-    raise KnockletError("user %s: not in %s, or with root's rights; the agent runs as one without rights" % (user, _PASSWD))

@@ -38,8 +38,8 @@ class Reports:
     def event(self, event):
         """Queue one (an OrderedDict of plain values)."""
         self.room()
-        noise = event["event_type"] in KINDS
-        self.outbox.put(self.make(topics.EVENT, event), NOISE if noise else GRANT)
+        about_grant = "service" in event and event["event_type"] not in KINDS
+        self.outbox.put(self.make(topics.EVENT, event), GRANT if about_grant else NOISE)
         self.changed.add(topics.STATE)
         if "service" in event:
             self.changed.add(topics.GRANTS)

@@ -19,12 +19,15 @@ def answer(verb, payload, close):
     try:
         table = Table(loads(payload) if payload.strip() else {}, "the request")
         transaction = table.text("transaction", "")[:_TRANSACTION]
-        request = {"all": True}
-        if verb == "close":
+        if verb == "close_all":
+            request = {"all": True}
+        elif verb == "close":
             request = {"service": table.text("service", REQUIRED)}
             source = table.text("source", "")
             if source:
                 request["source"] = source
+        else:
+            raise KnockletError("%s: allowed: close, close_all" % verb)
         table.done()
         made = {"data": close(request), "status": "ok"}
     except (KnockletError, OSError) as error:

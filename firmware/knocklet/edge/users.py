@@ -2,13 +2,13 @@
 
 
 def find(name):
-    """(uid, gid) of a user, or None."""
+    """(uid, gid) of a user without root's rights, or None."""
     try:
         with open("/etc/passwd") as file:
             for line in file:
                 words = line.split(":")
                 if words[0] == name and len(words) > 3 and words[2].isdigit() and words[3].isdigit():
-                    return int(words[2]), int(words[3])
+                    return (int(words[2]), int(words[3])) if int(words[2]) and int(words[3]) else None
     except OSError:
         pass
     return None
