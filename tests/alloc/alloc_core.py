@@ -352,6 +352,12 @@ def _(_):
     knocks.rings_ready(clock.MASK)
 
 
+@case("Knocks._swept and _flooded, told before")
+def _(i):
+    knocks._swept(Interfaces.all[0], TIMES[i % 5])
+    knocks._flooded(Interfaces.all[0], TIMES[i % 5])
+
+
 def main():
     for name, call in cases:
         if name.endswith("no room"):

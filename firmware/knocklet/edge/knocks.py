@@ -74,10 +74,17 @@ class Knocks:
         return verdict.PARSED
 
     def _swept(self, interface, now_ms):
-        self._events.caused_by(interface.ring.frames, self._packet.source, self._packet.address_bytes)
+        self._blame(interface.ring.frames)
         if self._events.noise(now_ms, SWEEP):
-            source = format_address(self._source(interface.ring.frames))
-            self._events.tell(now_ms, "sweep", interface=interface.name, source=source)
+            self._tell_sweep(interface, now_ms)
+
+    def _blame(self, frames):
+        packet = self._packet
+        self._events.caused_by(frames, packet.source, packet.address_bytes)
+
+    def _tell_sweep(self, interface, now_ms):
+        source = format_address(self._source(interface.ring.frames))
+        self._events.tell(now_ms, "sweep", interface=interface.name, source=source)
 
     def _source(self, frames):
         return bytes(frames[self._packet.source : self._packet.source + self._packet.address_bytes])
