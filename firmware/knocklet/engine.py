@@ -91,8 +91,10 @@ class Engine:
             self.warnings.append("nothing is reported: no " + what)
             return
         boot, stored = boot_counter.advance(self._folder + "/state", self.directory)
-        outbox = Outbox(open_mapped(self.directory + "/outbox", BYTES))
-        reports = Reports(self, self.policy.name, event_key(key, self.policy.name), boot, outbox)
+        secret = event_key(key, self.policy.name)
+        owner = int.from_bytes(sha256(secret).digest()[:4], "big")
+        outbox = Outbox(open_mapped(self.directory + "/outbox", BYTES), owner)
+        reports = Reports(self, self.policy.name, secret, boot, outbox)
         directory = self.directory + agent_messages.DIRECTORY
         self.agent = AgentSocket(directory, user[0], self.loop, reports, self._plain_request, now_ms)
         self.events.reports = reports
@@ -131,7 +133,10 @@ class Engine:
         self.decoys = ports
         self.warnings = new.warnings + warnings
         if new.name and not self.agent:
-            self._report(key)
+            try:
+                self._report(key)
+            except OSError as error:  # doors are more than reports
+                self.warnings.append("nothing is reported: the system refused (error %d)" % error.errno)
         for line in self.warnings:
             say(line)
         if self.events.reports:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .host import LabError
 from .waiting import wait_until
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -115,7 +116,10 @@ class Owner:
         wait_until(lambda: log.read_text().count("Listening at") >= times, "knocklet collect listens", timeout_s=30)
 
     def wait_until_online(self):
-        wait_until(lambda: (found := self.status())["status"] == "online" and found["state"], "it is online", timeout_s=30)
+        try:
+            wait_until(lambda: (found := self.status())["status"] == "online" and found["state"], "it is online", timeout_s=30)
+        except LabError as error:
+            raise LabError(f"{error}: the agent said {self.agent_log()!r}, knocklet {self.status()}") from error
 
     def status(self):
         """What `knocklet status` tells of the gateway, as data."""

@@ -68,7 +68,12 @@ class Driver:
                 for index, _, address, left_ms, longest_ms in self.backend.entries()]  # fmt: skip
 
     def cut(self, name, address):
-        return conntrack.cut(self.service(name), parse_ipv6(address) if ":" in address else parse_ipv4(address))
+        data, count = parse_ipv6(address) if ":" in address else parse_ipv4(address), 0
+        while True:
+            found = conntrack.cut([self.service(name)], data)
+            count += found
+            if found < conntrack.AT_ONCE:
+                return count
 
     def forget_connections(self):
         """Empty the kernel's connection tracking: nothing of an earlier test is left. (A deletion of nothing in particular.)"""

@@ -462,11 +462,11 @@ def test_cutting_many(lab):
     """More than one pass of the search."""
     lab.install()
     lab.driver.add(name="ssh", address=CLIENT, left=60)
-    names = [f"c{i}" for i in range(150)]
+    names = [f"c{i}" for i in range(300)]
     for name in names:
         assert lab.wan.connect(name=name, protocol="tcp", source=CLIENT, to=GATEWAY, port=22) == "open"
     lab.driver.remove(name="ssh", address=CLIENT)
-    assert lab.driver.cut(name="ssh", address=CLIENT) >= 150
+    assert lab.driver.cut(name="ssh", address=CLIENT) >= 300
     assert lab.wan.talk(name="c0") == "silent"
     for name in names:
         lab.wan.close(name=name)

@@ -111,7 +111,8 @@ def test_the_engine_is_killed(lab, engine, watched):
     wait_until(lambda: len(watched.log("--type", "started")) == 4, "all four starts have arrived", timeout_s=30)
     lab.knock(STEPS)
     engine.expect_event("opened")
-    wait_until(lambda: watched.log("--type", "opened")[-1]["boot"] == 4, "it goes on", timeout_s=30)
+    newest = watched.log("--type", "started")[-1]["boot"]
+    wait_until(lambda: watched.log("--type", "opened")[-1]["boot"] == newest, "it goes on", timeout_s=30)
     assert "missing" not in watched.knocklet("log", NAME).stderr
 
 

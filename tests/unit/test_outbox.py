@@ -74,6 +74,11 @@ class TestOutbox(unittest.TestCase):
         again.put(b"next", GRANT)
         self.assertEqual(all_of(again)[-1], b"next")
 
+    def test_another_owner(self):
+        self.fill(GRANT, 5)
+        self.assertEqual(all_of(Outbox(self.memory, 7)), [])
+        self.assertEqual(all_of(Outbox(self.memory, 0)), [])
+
     def test_killed_at_any_byte(self):
         """Memory as it is after each write of a put: the events before are whole, the new one is whole or not there."""
 

@@ -1,6 +1,6 @@
 """Events that wait for the broker: a fixed number of places in memory that outlives the engine (edge/mapped_file.py).
 
-    head   magic(u32)  dropped(u32)  of these about grants(u32)  zero(u32)
+    head   magic(u32)  dropped(u32)  of these about grants(u32)  owner(u32)
     place  state(u8: 0 free, 1 noise, 2 about a grant)  zero(u8)  length(u16)  token(u32)  payload
 
 Delivered in the order they were put in; a place is free again when its token is acknowledged. When all are taken, the oldest
@@ -23,17 +23,19 @@ _MAGIC = 0x4B4C4F31
 
 
 class Outbox:
-    """`memory`: a bytearray of BYTES; what an engine before this one left in it is taken over."""
+    """`memory`: a bytearray of BYTES. What an engine before this one left in it is taken over, if it has the same owner
+    (a number 0 .. 2**32 - 1, for a name and key): nobody would believe the events of another one."""
 
-    def __init__(self, memory):
+    def __init__(self, memory, owner=0):
         self._memory = memory
         self._queue = []  # places that are taken, the oldest first
         self._free = []
         self._token = 0  # of the newest
-        if unpack_from(">I", memory, 0)[0] != _MAGIC:
+        magic, _, _, before = unpack_from(">IIII", memory, 0)
+        if magic != _MAGIC or before != owner:
             for place in range(PLACES):
                 memory[self._at(place)] = FREE
-            pack_into(">IIII", memory, 0, _MAGIC, 0, 0, 0)
+            pack_into(">IIII", memory, 0, _MAGIC, 0, 0, owner)
         for place in range(PLACES):
             at = self._at(place)
             length, token = unpack_from(">HI", memory, at + 2)
@@ -110,7 +112,10 @@ class Outbox:
     def acknowledge(self, token):
         """It has arrived. Returns whether there was one with this token."""
         for place in self._queue:
-            if self._token_of(place) == token:
+            found = self._token_of(place)
+            if found == token:
                 self._let_go(place)
                 return True
+            if found > token:
+                break
         return False

@@ -23,6 +23,7 @@ _REQUESTS = 20  # at once, and 8 a second: more than core/request_gate.py lets t
 _REQUESTS_MORE = 2  # each quarter of a second
 _SETTLE_MS = 200  # after a change, before retained topics are sent: one knock is several changes
 _GAP_MS = 1000  # between two of the same
+_SO_PASSRIGHTS = 83
 _BLOCKED_MS = 5000  # after the agent's buffer was full: the next look, should nothing else happen
 
 
@@ -58,7 +59,10 @@ class AgentSocket:
             client, _ = self._socket.accept()
         except OSError:
             return
-        uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
+        try:
+            uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
+        except OSError:
+            uid = None
         if uid not in (0, self._uid):
             self.counts["refused"] += 1
             client.close()
@@ -67,7 +71,8 @@ class AgentSocket:
         client.setblocking(False)
         self._client = client
         self.counts["connected"] += 1
-        self._loop.add(client, self._readable)
+        if self._spent < _BUDGET:  # else it waits for the next quarter second, too
+            self._loop.add(client, self._readable)
         self._send(agent_messages.hello(self._reports.name))
 
     def _leave(self):
@@ -139,9 +144,10 @@ class AgentSocket:
             self._reports.changed.update(topics.RETAINED)
             self._plan_retained()
         elif kind == agent_messages.ACKNOWLEDGE:
-            if message[1] <= self._sent and self._reports.outbox.acknowledge(message[1]):
+            if message[1] <= self._sent:  # also when it was dropped meanwhile: it is on its way no more
                 self._open = max(0, self._open - 1)
-                self._reports.room()
+                if self._reports.outbox.acknowledge(message[1]):
+                    self._reports.room()
         elif kind == agent_messages.REQUEST and message[1] in topics.PLAIN_VERBS and self._requests_left > 0:
             self._requests_left -= 1
             self.counts["requests"] += 1
@@ -200,10 +206,9 @@ def _listen(directory, uid):
         os.mkdir(directory)
     except OSError:
         pass  # it is there
-    libc.chmod(directory, 0o755)
-    found = os.stat(directory)
-    if found[4] != 0:
+    if os.stat(directory)[4] != 0:
         raise OSError(1)
+    libc.chmod(directory, 0o755)
     try:
         os.remove(directory + "/" + agent_messages.SOCKET)
     except OSError:
@@ -215,6 +220,10 @@ def _listen(directory, uid):
     finally:
         libc.umask(old_mask)
     libc.chown(directory + "/" + agent_messages.SOCKET, uid, 0)
+    try:  # nobody may hand us his files: closing one of them could block. Linux has this from 6.16 on
+        listening.setsockopt(libc.SOL_SOCKET, _SO_PASSRIGHTS, 0)
+    except OSError:
+        pass
     listening.listen(1)
     listening.setblocking(False)
     return listening

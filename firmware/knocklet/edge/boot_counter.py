@@ -1,16 +1,18 @@
-"""How often the engine was started, counted in a file: with it, what a gateway reports is newer than all before.
+"""The number of this start: larger than all before, so that what a gateway reports now is newer than what it has reported.
 
-The number is on storage (0600 in the state directory) and, for when that cannot be written, in the run directory too.
+It is on storage (in the state directory) and, for when that cannot be written, in the run directory too; and it is at least
+the time in seconds since 1970, for storage that forgets: an overlay, an old image.
 """
 
 import os
+import time
 
 _DIGITS = 10
 
 
 def advance(state_dir, run_dir):
     """(the number of this start, was it stored?)."""
-    number = max(_read(state_dir), _read(run_dir)) + 1
+    number = max(_read(state_dir) + 1, _read(run_dir) + 1, int(time.time()))
     _write(run_dir, number)
     return number, _write(state_dir, number)
 
@@ -35,6 +37,8 @@ def _write(directory, number):
             file.write("%d" % number)
             file.flush()  # MicroPython's flush() is fsync()
         os.rename(directory + "/boot.new", directory + "/boot")
+        with open(directory + "/boot", "r+") as file:
+            file.flush()
         return True
     except OSError:
         return False

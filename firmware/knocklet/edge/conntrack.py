@@ -26,8 +26,7 @@ _SRC = {4: 1, 6: 3}
 _DST = {4: 2, 6: 4}
 _NUM, _SRC_PORT, _DST_PORT = 1, 2, 3
 _NFPROTO = {4: 2, 6: 10}
-_AT_ONCE = 64  # connections of one pass; passes go on until none is left
-_PASSES = 64
+AT_ONCE = 256  # connections that one call ends: the engine does other things in between
 
 _SEEN_REPLY_ASSURED_CONFIRMED = 2 | 4 | 8
 _ESTABLISHED_S = 432_000  # the kernel's default of nf_conntrack_tcp_timeout_established
@@ -39,39 +38,37 @@ _SOCKET_ESTABLISHED = "01"  # in /proc/net/tcp
 _SOCKETS = 256  # that are looked at
 
 
-def cut(service, address):
-    """End the connections of `address` (4 or 16 bytes) to the service, also half-open ones. Returns how many ended.
+def cut(services, address):
+    """End the connections of `address` (4 or 16 bytes) to these services, also half-open ones.
 
-    Best effort: where the kernel has no connection tracking, or does not tell, there is nothing to cut.
+    Returns how many were found, at most AT_ONCE: as long as it is that many, there may be more. Best effort: where the kernel
+    has no connection tracking, or does not tell, there is nothing to cut.
     """
     family = 4 if len(address) == 4 else 6
-    count = 0
+    found = []
     try:
         asking = Netlink()
     except (KnockletError, OSError):
-        return count
+        return 0
     try:
-        for _ in range(_PASSES):
-            found = _find(asking, service, family, address)
-            for body in found:
-                if not asking.ask(bytearray(message(_SUBSYS | _DELETE, REQUEST | ACK, _NFPROTO[family], body))):
-                    count += 1
-            if len(found) < _AT_ONCE:
-                break
+        found = _find(asking, services, family, address)
+        for body in found:
+            asking.ask(bytearray(message(_SUBSYS | _DELETE, REQUEST | ACK, _NFPROTO[family], body)))
     except OSError:
         pass
     finally:
         asking.close()
-    return count
+    return len(found)
 
 
-def _find(asking, service, family, address):
-    """What identifies each such connection (at most _AT_ONCE), as attributes for a deletion."""
+def _find(asking, services, family, address):
+    """What identifies each such connection (at most AT_ONCE), as attributes for a deletion."""
 
     def take(out, data, at, end):
-        if len(out) < _AT_ONCE:
+        if len(out) < AT_ONCE:
             found = attributes(data, at + 4, end)
-            if _leads_to(service, family, address, found.get(_TUPLE_ORIG, b"")):
+            original = found.get(_TUPLE_ORIG, b"")
+            if any(_leads_to(service, family, address, original) for service in services):
                 body = b""
                 for kind in (_TUPLE_ORIG, _ID, _ZONE):
                     if kind in found:

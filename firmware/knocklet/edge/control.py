@@ -55,7 +55,10 @@ class Control:
             client, _ = self._socket.accept()
         except OSError:
             return
-        uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
+        try:
+            uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
+        except OSError:
+            uid = -1
         if uid != 0 or self.clients == _CLIENTS:
             client.close()
             return

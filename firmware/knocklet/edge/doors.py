@@ -8,18 +8,21 @@ from ..core.clock import after, left
 from ..core.grants import Grants
 from ..core.summary import REFUSED
 from ..wire.addresses import format_address
+from .conntrack import AT_ONCE
 from .firewall import FirewallError, Missing
 
 _CHECK_MS = 1000  # between two looks at the kernel's entries while one of them can end or vanish without notice
 _SETTLE_MS = 50  # after a change of the firewall, before looking: a reload is many messages
 _LAST_LOOK_MS = 500
 _RETRY_MS = 1000  # after rules could not be restored: somebody else may just be at it
+_CUT_MS = 10
+_PAST = 256
 _LATE_MS = 1500  # an entry that vanished this long before its end was taken away: ipset counts whole seconds
 
 
 class Doors:
     def __init__(self, loop, events, cut):
-        """`cut(service, address)` ends established connections (conntrack.py)."""
+        """`cut(services, address)` ends established connections (conntrack.py)."""
         self.grants = Grants()
         self.firewall = None
         self.policy = None
@@ -28,6 +31,9 @@ class Doors:
         self._loop = loop
         self._events = events
         self._cut = cut
+        self._past = []  # (service, address) of ended grants whose connections may go on: for the owner's close
+        self._to_cut = []  # (address, services) that are next
+        self._cuts = loop.timer(self._cut_next)
         self._ends = loop.timer(self._end_due)
         self._looks = loop.timer(self._look)
 
@@ -76,10 +82,32 @@ class Doors:
         grants = list(grants)  # it may be the list that they are taken from
         for grant in grants:
             self._end(grant, now_ms, "closed", reason)
-            if cut or grant.service.cut:
-                self._cut(grant.service, grant.address)
         self._plan(now_ms)
+        self._cut_all([(grant.service, grant.address) for grant in grants if cut or grant.service.cut], now_ms)
         return len(grants)
+
+    def close_for_owner(self, wanted, now_ms):
+        """Close and cut what `wanted(service, address)` says, also connections whose grant has ended before. Returns how many
+        grants ended."""
+        count = self.close([grant for grant in self.grants.live if wanted(grant.service, grant.address)], "owner", now_ms, True)
+        self._cut_all([pair for pair in self._past if wanted(*pair)], now_ms)
+        return count
+
+    def _cut_all(self, pairs, now_ms):
+        """The first address at once, the others soon: each takes a look through all connections of the machine."""
+        by_address = {}
+        for service, address in pairs:
+            by_address.setdefault(address, []).append(service)
+        self._past = [pair for pair in self._past if pair not in pairs]
+        self._to_cut += [(address, by_address[address]) for address in by_address]
+        if self._to_cut:
+            self._loop.start(self._cuts, now_ms, self._cut_next(now_ms))
+
+    def _cut_next(self, _now_ms):
+        address, services = self._to_cut[0]
+        if self._cut(services, address) < AT_ONCE:
+            self._to_cut.pop(0)
+        return _CUT_MS if self._to_cut else -1
 
     def _end(self, grant, now_ms, event_type, reason=None):
         """Forget the grant, take its entry away when it was the last one that needed it, and tell."""
@@ -90,6 +118,9 @@ class Doors:
             except FirewallError:  # the next look restores the rules, or takes the entry away
                 self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
         self.counts["ended"] += 1
+        pair = (grant.service, grant.address)
+        if pair not in self._past:
+            self._past = self._past[-_PAST + 1 :] + [pair]
         fields = _named(grant)
         if reason:
             fields["reason"] = reason

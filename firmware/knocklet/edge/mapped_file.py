@@ -13,9 +13,13 @@ def open_mapped(path, count):
     except OSError:
         fits = False
     if not fits:
-        with open(path, "wb") as file:
-            libc.fchmod(file.fileno(), 0o600)
-            file.write(bytes(count))
+        try:
+            with open(path, "wb") as file:
+                libc.fchmod(file.fileno(), 0o600)
+                file.write(bytes(count))
+        except OSError:
+            os.remove(path)  # a part of it is of no use, and in the way of others
+            raise
     with open(path, "r+b") as file:
         memory = libc.mmap(0, count, libc.PROT_READ_WRITE, libc.MAP_SHARED, file.fileno(), 0, 0, 0)
     if memory in libc.MAP_FAILED:

@@ -53,11 +53,12 @@ class Reports:
             self.wake()
 
     def room(self):
-        """There may be room in the outbox: if events were dropped, tell how many."""
+        """There may be room in the outbox: if events were dropped, tell how many. Only when half is free again, so that
+        what is told of noise takes no place from a grant's event."""
         count, grants = self.outbox.dropped()
-        if count and self.outbox.waiting() < PLACES:
+        if count and self.outbox.waiting() <= PLACES // 2:
             event = OrderedDict((("event_type", "dropped"), ("count", count), ("grants", grants)))
-            self.outbox.put(self.make(topics.EVENT, event), GRANT)
+            self.outbox.put(self.make(topics.EVENT, event), GRANT if grants else NOISE)
             self._dropped_told += count
             self.outbox.forget_dropped()
 

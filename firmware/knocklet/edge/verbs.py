@@ -63,16 +63,18 @@ class Verbs:
 
     def _close(self, request):
         """{"service": name} with or without {"source": address}, or {"all": true}. Always cuts connections."""
-        live = self._engine.doors.grants.live
+        name = source = None
         if request.get("all") is not True:
             name = request.get("service")
             if name not in [service.name for service in self._engine.policy.services]:
                 raise KnockletError("close: no service '%s'" % name)
-            live = [grant for grant in live if grant.service.name == name]
             if "source" in request:
-                address = _address(request["source"])
-                live = [grant for grant in live if grant.address == address]
-        return {"closed": self._engine.doors.close(live, "owner", now_ms(), cut=True)}
+                source = _address(request["source"])
+
+        def wanted(service, address):
+            return (name is None or service.name == name) and (source is None or address == source)
+
+        return {"closed": self._engine.doors.close_for_owner(wanted, now_ms())}
 
     def _reload(self, _request):
         self._engine.apply()
