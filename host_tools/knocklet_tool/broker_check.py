@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from knocklet.wire.topics import BASE, CONFIG, DISCOVERY, EVENT, GRANTS, HOME_ASSISTANT, INFO, STATE, STATUS, topic
+from knocklet.wire.topics import BASE, CONFIG, DISCOVERY, EVENT, GRANTS, HOME_ASSISTANT, INFO, RESPONSE, STATE, STATUS, topic
 
 from . import broker_password, settings
 from .errors import FAILED_CHECK, BrokerError, InputError
@@ -28,7 +28,7 @@ _PLAIN_PORT = 1883
 _BELOW = (
     STATUS, INFO, STATE, GRANTS, EVENT, CONFIG, "set", "request/close", "request/close_all", "request/open", "response/close",
 )  # fmt: skip
-_CHECK = "check"   # the topic that is used to see that something does arrive
+_CHECK = "check"   # the verb that is used to see that something does arrive; by itself, a topic that is nobody's
 _PLAIN_CONNECT = b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x05\x00\x00\x00"   # MQTT 5, clean start, no user
 
 _Gateway = Annotated[
@@ -118,6 +118,7 @@ class _Trial:
         self._gateway = gateway
         self._other = other
         self._payload = json_text.dumps({"check": secrets.token_hex(8)}).encode()
+        self._own = topic(gateway, RESPONSE + _CHECK)
         self._foreign = [topic(other, below) for below in _BELOW] + [HOME_ASSISTANT + DISCOVERY % other]
 
     def run(self) -> None:
@@ -129,17 +130,17 @@ class _Trial:
 
     def _write_own(self) -> None:
         """Else all that follows would prove nothing."""
-        own = topic(self._gateway, _CHECK)
-        code = self._tried.publish(own, self._payload)
-        came = self._arrived(self._admin, own, only_ours=True)
-        self._tell("it can write its own topics", own in came and code < 0x80, f"{own} did not arrive (code 0x{code:02x})")
+        code = self._tried.publish(self._own, self._payload)
+        came = self._arrived(self._admin, self._own, only_ours=True)
+        why = f"{self._own} did not arrive (code 0x{code:02x})"
+        self._tell("it can write its own topics", self._own in came and code < 0x80, why)
 
     def _write_foreign(self) -> None:
-        codes = {each: self._tried.publish(each, self._payload) for each in self._foreign}
-        own = topic(self._gateway, _CHECK)
-        self._tried.publish(own, self._payload)
-        came = self._arrived(self._admin, own, only_ours=True)
-        for each in self._foreign:
+        topics = [*self._foreign, topic(self._gateway, _CHECK)]   # the last: below its own name, but none of its topics
+        codes = {each: self._tried.publish(each, self._payload) for each in topics}
+        self._tried.publish(self._own, self._payload)
+        came = self._arrived(self._admin, self._own, only_ours=True)
+        for each in topics:
             self._tell(f"it cannot write {each}", each not in came, "it arrived")
             if each not in came:
                 self._tell(f"it is told so of {each}", codes[each] >= 0x80, f"the broker answered 0x{codes[each]:02x}")

@@ -15,14 +15,13 @@ from knocklet.wire.topics import EVENT
 
 from . import places
 from .errors import HistoryError
-from .intake import NEW, Intake, Range, Report, Seen
+from .intake import BOOTS, NEW, Intake, Range, Report, Seen
 from .settings import Gateway
 
 _FILE = "events.db"
 _BUSY_S = 2.0   # to wait for another process; whoever stores tries again, and keeps its connection alive meanwhile
 _MOST = 1_000_000   # events kept of each gateway, about 300 MB
 _PRUNE_EVERY = 20_000   # events: looking for the oldest takes a while
-_BOOTS = 16   # of which it is looked up what was seen: no gateway delivers older ones
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE gateway (id INTEGER PRIMARY KEY, name TEXT NOT NULL, mark TEXT NOT NULL, UNIQUE (name, mark));
@@ -113,7 +112,7 @@ class History:
     def _boots(self, gateway: str) -> list[tuple[int, int]]:
         found = self._db.execute(
             "SELECT boot, max(seq) FROM event WHERE gateway = ? GROUP BY boot ORDER BY boot DESC LIMIT ?",
-            (self._ids[gateway], _BOOTS),
+            (self._ids[gateway], BOOTS),
         )
         return list(found)
 

@@ -4,14 +4,15 @@ A verdict for each message:
 
     NEW        from the gateway, not seen before; an event may come with what is missing before it
     REPEATED   seen before: same boot, same seq
-    STALE      of a retained topic, older than the newest known: somebody played it again
+    STALE      somebody played it again: of a retained topic, older than the newest known; an event of a boot so old that
+               what was seen of it is not remembered
     FORGED     the mac is not right for this gateway and topic
     ODD        from the gateway, but not as reports are
 """
 
 import hmac
 import math
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ import ujson
 from knocklet.wire.topics import BASE, EVENT, RESPONSE, RETAINED
 
 NEW, REPEATED, STALE, FORGED, ODD = "new", "repeated", "stale", "forged", "odd"
+BOOTS = 16   # the newest of a gateway, of which is remembered what was seen: no gateway delivers older ones
 _MAC = b',"mac":"'
 _MAC_AT = -(len(_MAC) + 64 + 2)
 _LARGEST = 2**53   # boot, seq: what every reader of JSON can hold
@@ -81,9 +83,9 @@ class Intake:
         self._keys = keys
         self._seen = seen or {}
         self.newest = newest or {}
-        self._boots = dict.fromkeys(keys, 0)
-        for gateway, boot in self._seen:
-            self._boots[gateway] = max(boot, self._boots.get(gateway, 0))
+        self._boots: dict[str, list[int]] = {gateway: [] for gateway in keys}   # of `seen`, the oldest first
+        for gateway, boot in sorted(self._seen):
+            self._boots[gateway].append(boot)
 
     def take(self, topic: str, payload: bytes) -> Report:
         """Raises KeyError for a topic that is none of these gateways' with a mac."""
@@ -113,19 +115,24 @@ class Intake:
 
     def _event(self, report: Report) -> None:
         place = report.gateway, report.boot
-        newest = self._boots[report.gateway]
+        boots = self._boots[report.gateway]
         seen = self._seen.get(place)
         if seen is None:
+            if len(boots) >= BOOTS and report.boot < boots[0]:
+                report.verdict = STALE
+                return
             seen = self._seen[place] = Seen()
             # Of the first boot we ever hear of, and of ones before those we know, nobody promised us the beginning.
-            expected = 1 if newest and report.boot > newest else report.seq
+            expected = 1 if boots and report.boot > boots[-1] else report.seq
+            insort(boots, report.boot)
+            if len(boots) > BOOTS:
+                del self._seen[report.gateway, boots.pop(0)]
         else:
             expected = seen.highest + 1
         if expected < report.seq:
             report.missing = [(expected, report.seq - 1)]
         if not seen.take(report.seq):
             report.verdict = REPEATED
-        self._boots[report.gateway] = max(newest, report.boot)
 
     def _retained(self, report: Report) -> None:
         place, now = (report.gateway, report.below), (report.boot, report.seq)

@@ -25,7 +25,10 @@ persistence true
 autosave_interval 60
 max_queued_messages 100000
 max_inflight_messages 2000
+# A gateway's largest has 66 KiB; one that was taken over shall not have the broker keep larger ones.
+message_size_limit 131072
 """
+_SAID = (STATUS, *RETAINED, EVENT, RESPONSE + "#")   # below a gateway's topic: all that it says
 
 
 def configuration(place: str, port: int) -> bytes:
@@ -36,8 +39,8 @@ def configuration(place: str, port: int) -> bytes:
 def acl() -> bytes:
     """%u stands for a whole topic level: that is why user, client id and topic level of a gateway are one name."""
     lines = [
-        "# A gateway: its own topics.",
-        f"pattern write {BASE}%u/#",
+        "# A gateway: what it says and what it is asked; below its own name, too, nothing else.",
+        *(f"pattern write {BASE}%u/{below}" for below in _SAID),
         f"pattern read {BASE}%u/set",
         f"pattern read {BASE}%u/{REQUEST}#",
         f"pattern write {HOME_ASSISTANT}{DISCOVERY % '%u'}",
@@ -46,7 +49,7 @@ def acl() -> bytes:
         "# Home Assistant: reads, and may close; nothing that opens can be asked without a key anyway.",
         f"user {HASS}",
         f"topic readwrite {HOME_ASSISTANT}/#",
-        *(f"topic read {BASE}+/{below}" for below in (STATUS, *RETAINED, EVENT, RESPONSE + "#")),
+        *(f"topic read {BASE}+/{below}" for below in _SAID),
         *(f"topic write {BASE}+/{REQUEST}{verb}" for verb in PLAIN_VERBS),
         "",
         f"user {ADMIN}",

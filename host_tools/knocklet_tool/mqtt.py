@@ -196,6 +196,8 @@ class Link:
             raise BrokerError(f"broker {self._broker}: what it sends is no MQTT ({type(error).__name__})") from None
         if self._client.too_large or len(self._arrived) > _MOST_WAITING:
             raise BrokerError(f"broker {self._broker}: it sends more than was asked for")
+        if self._client._in_messages:   # paho keeps those of QoS 2, as many as come, until the broker releases them
+            raise BrokerError(f"broker {self._broker}: it sends with QoS 2, which was not asked for")
         if self._gone is not None or failed and not self._let_in:
             raise BrokerError(f"broker {self._broker}: {self._gone or 'it ended the connection'}")
 

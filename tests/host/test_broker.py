@@ -38,7 +38,7 @@ def test_check_of_what_set_up_wrote(knocklet, known):
         "it can write its own topics", "it can read its own requests", "it cannot write knocklet/attic/grants",
         "it is told so of knocklet/attic/grants", "it cannot read knocklet/attic/grants", "it reads nothing else, nor $SYS",
         "it cannot write knocklet/attic/request/close", "it cannot write homeassistant/device/attic/config",
-        "it cannot write knocklet/attic/set",
+        "it cannot write knocklet/attic/set", "it cannot write knocklet/home/check",
     ):  # fmt: skip
         assert "ok      " + text in lines, text
     found = json.loads(check(knocklet, known, "--json").stdout)
@@ -54,6 +54,7 @@ def test_check_of_what_set_up_wrote(knocklet, known):
         ("read knocklet/+/grants", ["read knocklet/attic/grants"], ["read knocklet/attic/event", "write knocklet/attic"]),
         ("write knocklet/+/request/#", ["write knocklet/attic/request/close"], ["write knocklet/attic/set", "cannot read"]),
         ("write knocklet/+/set", ["write knocklet/attic/set"], ["write knocklet/attic/request/close", "cannot read"]),
+        ("write knocklet/%u/#", ["write knocklet/home/check"], ["write knocklet/attic/set", "cannot read"]),
         ("write homeassistant/device/#", ["write homeassistant/device/attic/config"], ["write knocklet", "cannot read"]),
         ("read $SYS/#", ["it reads nothing else, nor $SYS"], ["cannot write", "cannot read"]),
         ("read homeassistant/device/+/config", ["read homeassistant/device/attic/config"], ["cannot write"]),
@@ -233,6 +234,21 @@ def test_a_damaged_ca(home, knocklet, damage):
     result = knocklet(*words)
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in (home / "b").iterdir() if path.is_file()} == before
+
+
+def test_a_gateways_user(broker):
+    """It writes what a gateway says and nothing else, and nothing large, also when it was taken over."""
+    said = ("status", "info", "state", "grants", "config", "event", "response/close")
+    with broker.link("home") as link:
+        for below in said:
+            assert link.publish("knocklet/home/" + below, b"{}") < 0x80, below
+        for below in ("x", "event/x", "status/x", "set", "request/close", "states"):
+            assert link.publish("knocklet/home/" + below, b"{}") == 0x87, below
+        assert link.publish("knocklet/home/event", bytes(128 * 1024)) < 0x80
+        try:
+            assert link.publish("knocklet/home/event", bytes(128 * 1024 + 1)) >= 0x80
+        except BrokerError as error:   # mosquitto 2.0 ends the connection instead
+            assert "the connection ended" in str(error)
 
 
 def test_home_assistants_user(broker):

@@ -100,6 +100,15 @@ def test_the_newest_of_retained_topics(history):
     assert again.take("knocklet/home/grants", sealed("grants", 2, 9)).verdict == "new"
 
 
+def test_an_old_event_is_not_new_again(history):
+    """Of a start before those that are looked up."""
+    store(history, (3, 7), *((boot, 1) for boot in range(100, 115)))
+    assert store(history, (3, 7), (2, 1)) == ["repeated", "stale"]
+    assert store(history, (115, 1)) == ["new"]
+    assert store(history, (3, 7), (3, 8), (100, 1), (100, 2)) == ["stale", "stale", "repeated", "new"]
+    assert len(stored(history)) == 18
+
+
 def test_a_new_key_begins_anew(history):
     store(history, (9, 1))
     fresh = Gateway("home", event_key(OTHER_KEY, "home"))

@@ -107,6 +107,17 @@ def test_of_retained_topics_the_newest_wins(intake):
     assert take(1, 1, "state") == NEW   # each topic for itself
 
 
+def test_events_of_starts_that_are_not_remembered(intake):
+    """Played again when nobody knows any more whether they were seen."""
+    told = [verdict for verdict, _ in story(intake, (3, 7), *((boot, 1) for boot in range(100, 115)), (3, 7), (2, 1))]
+    assert told == [NEW] * 16 + [REPEATED, STALE]   # all 16 starts are remembered
+    assert story(intake, (115, 1), (3, 7), (3, 8), (99, 1)) == [(NEW, []), (STALE, []), (STALE, []), (STALE, [])]
+    assert story(intake, (100, 1), (100, 2)) == [(REPEATED, []), (NEW, [])]
+    assert story(intake, (117, 1), (116, 1), (100, 2), (101, 1), (102, 1)) == [
+        (NEW, []), (NEW, []), (STALE, []), (STALE, []), (REPEATED, []),
+    ]  # fmt: skip
+
+
 def test_both_verifications_agree():
     """The quick one of the tool and the gateway's own."""
     chance = random.Random(1)

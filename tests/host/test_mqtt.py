@@ -132,6 +132,13 @@ def test_endless_messages(wrong_broker, knocklet):
     assert "it sends more than was asked for" in failed(knocklet("status"))
 
 
+def test_qos_2_that_is_never_released(impatient, wrong_broker, knocklet):
+    """Each would be kept for ever: the first is the last."""
+    packet = b"\x00\x10knocklet/x/event\x00\x01\x00{}"
+    wrong_broker(lambda connection: (connected(connection), connection.sendall(b"\x34" + bytes([len(packet)]) + packet)))
+    assert "it sends with QoS 2, which was not asked for" in failed(knocklet("status"))
+
+
 @pytest.mark.parametrize("seed", range(16))
 def test_garbage(impatient, wrong_broker, knocklet, seed):
     chance = random.Random(seed)
