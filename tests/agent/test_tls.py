@@ -70,7 +70,7 @@ def test_refused(agent, engine, authority, stranger, name, days, age_days, by_st
         agent.expect_log(why)
         until(lambda: server.handshakes >= 3, "tried again")
         assert server.received == b""
-    assert agent.log().count("not reached") == 1
+        assert agent.log().count("not reached") == 1  # while the server is there: without it the reason is another one
     assert engine.starts() == 0
 
 
