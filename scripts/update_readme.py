@@ -11,7 +11,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-SHOWN = ("kernel rules", "knockd", "fwknopd", "A/A", "300 ms", "1 s")  # of what was measured beside, the rest is in bench.json
+SHOWN = (  # of what was measured beside, the rest is in bench.json
+    "kernel rules", "knockd", "fwknopd", "300 ms", "1 s", "plain", "without", "ipset", "nft", "A/A ipset", "A/A nft",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
 
 

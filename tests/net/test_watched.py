@@ -3,12 +3,16 @@
     client --knock--> engine --AF_UNIX--> agent --TLS--> mosquitto (mgmt) --TLS--> knocklet (mgmt)
 """
 
+import json
+import queue
 import signal
 import time
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 
+from knocklet.wire import report
 from lab.owner import NAME, Owner
 from lab.waiting import wait_until
 
@@ -173,6 +177,66 @@ def readable(path):
         return bool(path.read_bytes())
     except OSError:
         return False
+
+
+class HomeAssistant:
+    """What its MQTT integration does: the user `homeassistant`, discovery and states as they come, a birth, a button."""
+
+    def __init__(self, owner):
+        self.messages = queue.SimpleQueue()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client.tls_set(ca_certs=str(owner.ca))
+        self._client.username_pw_set("homeassistant", owner.password("homeassistant"))
+        self._client.on_message = lambda *found: self.messages.put((found[2].topic, json.loads(found[2].payload or b"null")))
+        with owner.lab.mgmt.inside():
+            self._client.connect(owner.lab.mgmt.ip4, 8883)
+        self._client.loop_start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def subscribe(self, topic):
+        self._client.subscribe(topic, 1)
+
+    def publish(self, topic, payload):
+        self._client.publish(topic, payload, 1).wait_for_publish(10)
+
+    def expect(self, topic, timeout_s=20, **fields):
+        until = time.monotonic() + timeout_s
+        while True:
+            found, content = self.messages.get(timeout=max(0.01, until - time.monotonic()))
+            if found == topic and fields.items() <= content.items():
+                return content
+
+
+def test_home_assistant(lab, engine, watched):
+    """It finds the gateway by itself, sees the states its entities ask for, is told again at its birth, and can only close."""
+    discovery = f"homeassistant/device/{NAME}/config"
+    with HomeAssistant(watched) as home:
+        home.subscribe(discovery)
+        found = home.expect(discovery)
+        entities = found["cmps"].values()
+        topics = {entity[key] for entity in entities for key in ("stat_t", "json_attr_t", "t") if key in entity}
+        assert {entity["cmd_t"] for entity in entities if "cmd_t" in entity} == {f"knocklet/{NAME}/request/close_all"}
+        event = next(entity for entity in entities if entity["p"] == "event")
+        assert event["evt_typ"] == list(report.EVENT_TYPES)
+        for topic in topics:
+            home.subscribe(topic)
+        assert home.expect(f"knocklet/{NAME}/state", grants_open=0)["firewall"] == "ok"
+        lab.knock(STEPS)
+        assert home.expect(event["stat_t"], event_type="opened")["service"] == "ssh"
+        home.expect(f"knocklet/{NAME}/state", grants_open=1)
+        button = next(entity for entity in entities if entity["p"] == "button")
+        home.publish(button["cmd_t"], button["pl_prs"])
+        home.expect(event["stat_t"], event_type="closed", reason="owner")
+        home.expect(f"knocklet/{NAME}/state", grants_open=0)
+        home.publish("homeassistant/status", "online")
+        assert home.expect(discovery) == found
+        home.expect(f"knocklet/{NAME}/state")
 
 
 def test_unprovision(lab, engine, watched):
