@@ -59,11 +59,7 @@ class AgentSocket:
             client, _ = self._socket.accept()
         except OSError:
             return
-        try:
-            uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
-        except OSError:
-            uid = None
-        if uid not in (0, self._uid):
+        if libc.peer_uid(client) not in (0, self._uid):
             self.counts["refused"] += 1
             client.close()
             return

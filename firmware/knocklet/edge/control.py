@@ -55,11 +55,7 @@ class Control:
             client, _ = self._socket.accept()
         except OSError:
             return
-        try:
-            uid = libc.getsockopt(client.fileno(), libc.SOL_SOCKET, libc.SO_PEERCRED, "@iII")[1]
-        except OSError:
-            uid = -1
-        if uid != 0 or self.clients == _CLIENTS:
+        if libc.peer_uid(client) != 0 or self.clients == _CLIENTS:
             client.close()
             return
         client.setblocking(False)

@@ -49,3 +49,11 @@ def getsockopt(fd, level, option, fmt, asked=b""):
     if _getsockopt(fd, level, option, value, length) < 0:
         raise OSError(_EINVAL)
     return unpack(fmt, value)
+
+
+def peer_uid(sock):
+    """The user id of the process at the other end of an AF_UNIX connection; -1 when the kernel does not tell."""
+    try:
+        return getsockopt(sock.fileno(), SOL_SOCKET, SO_PEERCRED, "@iII")[1]
+    except OSError:
+        return -1
