@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 
 from .. import VERSION
-from ..core.clock import left
+from ..core.clock import age, left
 from ..core.errors import printable
 from ..core.outbox import GRANT, NOISE, PLACES
 from ..core.summary import KINDS
@@ -110,7 +110,7 @@ class Reports:
                 "service": grant.service.name,
                 "client": grant.client,
                 "source": format_address(grant.address),
-                "since": now_s + left(now_ms, grant.since_ms) // 1000,
+                "since": now_s - age(now_ms, grant.since_ms) // 1000,
                 "ends": now_s + max(0, left(now_ms, grant.end_ms)) // 1000,
             }
             for grant in live[-_GRANTS:]
