@@ -15,14 +15,13 @@ from . import VERSION
 from .core import agent_messages, discovery
 from .core.errors import KnockletError
 from .core.request_gate import Gate
-from .edge import agent_config, engine_link, privileges, tls_context
+from .edge import agent_config, engine_link, options, privileges, run_dir, tls_context
 from .edge.broker import Broker
 from .edge.log import Log
 from .edge.loop import Loop, now_ms
 from .wire import topics
 
 _CONFIG = "/etc/knocklet/agent.json"
-_RUN_DIR = "/var/run/knocklet"
 _USER = "knocklet"
 _GC_BYTES = 65536
 _AWAY_MS = 10_000  # without its engine for so long, a gateway is offline
@@ -34,15 +33,15 @@ _OWN = None  # token of what the agent itself publishes
 class Agent:
     """The parts of one agent, wired together."""
 
-    def __init__(self, config, run_dir):
+    def __init__(self, config, directory):
         self.loop = Loop()
         self.loop.rings_ready = _no_rings
         self.log = Log()
         self._say = lambda line: self.log.write("knocklet-agent: " + line)
         self._prefix = config.home_assistant
-        self._run_dir = run_dir + agent_messages.DIRECTORY
+        self._run_dir = directory + agent_messages.DIRECTORY
         self._broker = Broker(self.loop, config, self._say, self)
-        self._engine = engine_link.EngineLink(self.loop, run_dir, self)
+        self._engine = engine_link.EngineLink(self.loop, directory, self)
         self._away = self.loop.timer(self._engine_away)
         self._birth = self.loop.timer(self._home_assistant_up)
         self._sums = self.loop.timer(self._sum)
@@ -173,33 +172,20 @@ def say(line):
     sys.stderr.write("knocklet-agent: %s\n" % line)
 
 
-def _arguments(argv):
-    """(config path, run directory, user, is it only a check). Raises KnockletError."""
-    values = {"--config": _CONFIG, "--run-dir": _RUN_DIR, "--user": _USER}
-    check = False
-    while argv:
-        word = argv.pop(0)
-        if word == "--check":
-            check = True
-        elif word in values and argv:
-            values[word] = argv.pop(0)
-        else:
-            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --user NAME, --check" % word)
-    return values["--config"], values["--run-dir"], values["--user"], check
-
-
 def main(argv):
     try:
-        path, run_dir, user, check = _arguments(argv)
+        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--user": _USER}
+        check = options.read(argv, values, ("--check",), "--config FILE, --run-dir DIR, --user NAME, --check")
+        path = values["--config"]
         config = agent_config.load(path)
         if check:
             print("%s: good" % path)
             return 0
-        privileges.drop(user)
+        privileges.drop(values["--user"])
         if not config.tls:
             say("the connection to the broker is plain: %s" % ("no TLS in this MicroPython" if not tls_context.AVAILABLE
                                                                else "the configuration says so"))  # fmt: skip
-        agent = Agent(config, run_dir)
+        agent = Agent(config, values["--run-dir"])
         agent.start()
     except (KnockletError, OSError) as error:
         say(str(error))

@@ -10,9 +10,9 @@ import socket
 import sys
 
 from .core.errors import KnockletError
+from .edge import run_dir
 from .edge.control import SOCK_SEQPACKET, socket_address
 
-_RUN_DIR = "/var/run/knocklet"
 _ANSWER_BYTES = 65536
 _USE = "use: knockletctl [--run-dir DIR] [--json] status | grants | close SERVICE [ADDRESS] | close --all | reload | events"
 
@@ -53,7 +53,7 @@ def main(words):
     as_json = "--json" in words
     if as_json:
         words.remove("--json")
-    directory = _RUN_DIR
+    directory = run_dir.DEFAULT
     if words[:1] == ["--run-dir"] and len(words) > 1:
         directory = words[1]
         words = words[2:]

@@ -17,7 +17,7 @@ from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
-from .edge import boot_counter, config_file, conntrack, firewall, key_file, listening, requests, run_dir, users
+from .edge import boot_counter, config_file, conntrack, firewall, key_file, listening, options, requests, run_dir, users
 from .edge.agent_socket import AgentSocket
 from .edge.control import Control
 from .edge.doors import Doors
@@ -31,11 +31,12 @@ from .edge.nft_watch import Watch
 from .edge.reports import Reports
 from .edge.rtnetlink import Rtnetlink
 from .edge.verbs import Verbs
+from .wire.hmac import hex_text
 from .wire.keys import event_key
 
 _CONFIG = "/etc/knocklet/config.json"
-_RUN_DIR = "/var/run/knocklet"
 _AGENT_USER = "knocklet"
+_OPTIONS = "--config FILE, --run-dir DIR, --agent-user NAME, --syslog, --check, --uninstall"
 _DAY_MS = 86_400_000
 _GC_BYTES = 65536  # collect after so much, instead of when the heap is full: keeps the memory that is touched small
 
@@ -128,7 +129,7 @@ class Engine:
         self.knocks.sequences = new.sequences
         self.interfaces.set(new.interfaces, rings, program, now_ms())
         self.policy = new
-        self.config_sha256 = "".join(["%02x" % byte for byte in sha256(data).digest()])
+        self.config_sha256 = hex_text(sha256(data).digest())
         self.firewall_why = why
         self.decoys = ports
         self.warnings = new.warnings + warnings
@@ -167,27 +168,12 @@ def say(line):
     sys.stderr.write("knocklet-engine: %s\n" % line)
 
 
-def _arguments(argv):
-    """(values by option, what to do instead of running: "", --check or --uninstall). Raises KnockletError."""
-    values = {"--config": _CONFIG, "--run-dir": _RUN_DIR, "--agent-user": _AGENT_USER, "--syslog": False}
-    instead = ""
-    while argv:
-        word = argv.pop(0)
-        if word in ("--check", "--uninstall"):
-            instead = word
-        elif word == "--syslog":
-            values[word] = True
-        elif word in values and argv:
-            values[word] = argv.pop(0)
-        else:
-            raise KnockletError("%s: allowed: --config FILE, --run-dir DIR, --agent-user NAME, --syslog, --check, --uninstall"
-                                % word)  # fmt: skip
-    return values, instead
-
-
 def main(argv):
     try:
-        values, instead = _arguments(argv)
+        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER}
+        given = options.read(argv, values, ("--syslog", "--check", "--uninstall"), _OPTIONS)
+        syslog = "--syslog" in given
+        instead = ([word for word in given if word != "--syslog"] or [""])[-1]
         config_path, directory = values["--config"], values["--run-dir"]
         if instead == "--check":
             data, warnings = config_file.read(config_path)
@@ -205,7 +191,7 @@ def main(argv):
             firewall.uninstall(directory)
             print("rules and sets are gone: what is not closed by another firewall is open")
             return 0
-        engine = Engine(config_path, directory, Log(values["--syslog"]), values["--agent-user"])
+        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"])
         engine.start()
     except (KnockletError, OSError) as error:
         say(str(error))

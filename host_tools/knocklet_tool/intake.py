@@ -18,12 +18,11 @@ from typing import Any
 
 import ujson
 
+from knocklet.wire.report import split_mac
 from knocklet.wire.topics import BASE, EVENT, RESPONSE, RETAINED
 
 NEW, REPEATED, STALE, FORGED, ODD = "new", "repeated", "stale", "forged", "odd"
 BOOTS = 16   # the newest of a gateway, of which is remembered what was seen: no gateway delivers older ones
-_MAC = b',"mac":"'
-_MAC_AT = -(len(_MAC) + 64 + 2)
 _LARGEST = 2**53   # boot, seq: what every reader of JSON can hold
 _DEEPEST = 6
 _RANGES = 1000   # of unseen seqs, of one boot: a gateway that loses more than that has other problems
@@ -152,11 +151,12 @@ def split(topic: str) -> tuple[str, str]:
 
 def verified(key: bytes, below: str, payload: bytes) -> bytes | None:
     """As knocklet.wire.report.verified, 30 times as fast with the interpreter's own HMAC; None for what is not right."""
-    start, end = payload[:_MAC_AT], payload[_MAC_AT:]
-    if not end.startswith(_MAC) or not end.endswith(b'"}'):
+    try:
+        start, digits = split_mac(payload)
+    except ValueError:
         return None
     mac = hmac.digest(key, b"%s\0%s" % (below.encode(), start), "sha256").hex().encode()
-    return start + b"}" if hmac.compare_digest(mac, end[len(_MAC) : -2]) else None
+    return start + b"}" if hmac.compare_digest(mac, digits) else None
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`knocklet watch`: events as they happen. What is shown is stored, too."""
+"""`knocklet watch`: events as they happen. All of them are stored, too."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from knocklet.wire.addresses import format_address, parse_ipv4, parse_ipv6
+from knocklet.wire.addresses import format_address, parse_address
 from knocklet.wire.report import EVENT_TYPES
 from knocklet.wire.topics import EVENT, topic
 
@@ -109,9 +109,7 @@ def _store(history: History, output: Output) -> None:
 
 def _address(text: str) -> str:
     """As gateways write it."""
-    for parse in (parse_ipv4, parse_ipv6):
-        try:
-            return str(format_address(parse(text)))
-        except ValueError:
-            pass
-    raise InputError(f"--source {text!r}: allowed: an IPv4 or IPv6 address")
+    try:
+        return str(format_address(parse_address(text)))
+    except ValueError:
+        raise InputError(f"--source {text!r}: allowed: an IPv4 or IPv6 address") from None

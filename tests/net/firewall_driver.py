@@ -12,7 +12,7 @@ sys.path[:] = [sys.argv[1]]
 from knocklet.core import policy as core_policy  # noqa: E402
 from knocklet.edge import conntrack, firewall, netlink  # noqa: E402
 from knocklet.edge.nft_watch import Watch  # noqa: E402
-from knocklet.wire.addresses import format_address, parse_ipv4, parse_ipv6  # noqa: E402
+from knocklet.wire.addresses import format_address, parse_address  # noqa: E402
 
 RUN_DIR = sys.argv[2]
 
@@ -50,7 +50,7 @@ class Driver:
         return [service for service in self.policy.services if service.name == name][0]
 
     def add(self, name, address, left, longest=0, known=False):
-        data = parse_ipv6(address) if ":" in address else parse_ipv4(address)
+        data = parse_address(address)
         self.backend.add(self.service(name), 6 if ":" in address else 4, data, left, longest, known)
 
     def fill(self, name, count):
@@ -59,7 +59,7 @@ class Driver:
             self.backend.add(self.service(name), 4, bytes([10, i >> 16, i >> 8 & 255, i & 255]), 60)
 
     def remove(self, name, address):
-        data = parse_ipv6(address) if ":" in address else parse_ipv4(address)
+        data = parse_address(address)
         self.backend.remove(self.service(name), 6 if ":" in address else 4, data)
 
     def entries(self):
@@ -68,7 +68,7 @@ class Driver:
                 for index, _, address, left_ms, longest_ms in self.backend.entries()]  # fmt: skip
 
     def cut(self, name, address):
-        data, count = parse_ipv6(address) if ":" in address else parse_ipv4(address), 0
+        data, count = parse_address(address), 0
         while True:
             found = conntrack.cut([self.service(name)], data)
             count += found

@@ -2,7 +2,7 @@
 
 import unittest
 
-from knocklet.wire.addresses import format_address, parse_endpoint, parse_ipv4, parse_ipv6
+from knocklet.wire.addresses import format_address, parse_address, parse_endpoint, parse_ipv4, parse_ipv6
 
 IPV4 = (
     ("0.0.0.0", b"\0\0\0\0"),
@@ -111,6 +111,10 @@ class TestAddresses(unittest.TestCase):
                 function(text)
             line = str(caught.exception)
             self.assertTrue(0 < len(line) < 120 and "\n" not in line and "\x00" not in line, repr(line))
+
+    def test_either_family(self):
+        for text, data in [case[:2] for case in IPV4 + IPV6]:
+            self.assertEqual(parse_address(text), data)
 
     def test_ipv4(self):
         for text, address in IPV4:

@@ -111,7 +111,7 @@ class AgentSocket:
             try:
                 data = self._client.recv(agent_messages.REQUEST_BYTES + 256)
             except OSError as error:
-                if error.errno == 11:  # EAGAIN
+                if error.errno == libc.EAGAIN:
                     break
                 data = b""
             if not data:

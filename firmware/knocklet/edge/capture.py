@@ -116,7 +116,7 @@ class Capture:
 
     def clear_error(self):
         """Take the error away that an interface going down leaves; without this, poll returns at once for ever."""
-        return libc.getsockopt(self.socket.fileno(), libc.SOL_SOCKET, libc.SO_ERROR, "@i")[0]
+        return libc.socket_error(self.socket)
 
     def count_dropped(self):
         """Add what the kernel could not put into the ring since the last call to `dropped`; returns the sum."""

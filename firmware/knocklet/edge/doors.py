@@ -95,13 +95,14 @@ class Doors:
 
     def _cut_all(self, pairs, now_ms):
         """The first address at once, the others soon: each takes a look through all connections of the machine."""
+        if not pairs:
+            return
         by_address = {}
         for service, address in pairs:
             by_address.setdefault(address, []).append(service)
         self._past = [pair for pair in self._past if pair not in pairs]
         self._to_cut += [(address, by_address[address]) for address in by_address]
-        if self._to_cut:
-            self._loop.start(self._cuts, now_ms, self._cut_next(now_ms))
+        self._loop.start(self._cuts, now_ms, self._cut_next(now_ms))
 
     def _cut_next(self, _now_ms):
         address, services = self._to_cut[0]

@@ -38,6 +38,7 @@ MSG_TRUNC = 0x20
 MSG_DONTWAIT = 0x40
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
+EAGAIN = 11  # of OSError: nothing there, or no room, for now
 _EINVAL = 22
 
 
@@ -49,6 +50,11 @@ def getsockopt(fd, level, option, fmt, asked=b""):
     if _getsockopt(fd, level, option, value, length) < 0:
         raise OSError(_EINVAL)
     return unpack(fmt, value)
+
+
+def socket_error(sock):
+    """Take the error away that waits at a socket: an errno, 0 for none."""
+    return getsockopt(sock.fileno(), SOL_SOCKET, SO_ERROR, "@i")[0]
 
 
 def peer_uid(sock):

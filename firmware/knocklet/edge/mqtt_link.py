@@ -14,11 +14,11 @@ import socket
 from ..core.clock import left
 from . import libc, tls_context
 
-_EAGAIN, _EINPROGRESS = 11, 115
+_EINPROGRESS = 115
 _ADDRESSES = 8
 _READ_BYTES = 2048
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1
-_SOL_SOCKET, _SO_SNDBUF = 1, 7
+_SO_SNDBUF = 7
 _SEND_BYTES = 32768  # the kernel holds no more for us: who does not read is noticed
 
 
@@ -63,7 +63,7 @@ class Link:
                 self._socket = socket.socket(family, kind)
                 self._socket.setblocking(False)
                 self._socket.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-                self._socket.setsockopt(_SOL_SOCKET, _SO_SNDBUF, _SEND_BYTES)
+                self._socket.setsockopt(libc.SOL_SOCKET, _SO_SNDBUF, _SEND_BYTES)
                 try:
                     self._socket.connect(address)
                 except OSError as error:
@@ -82,7 +82,7 @@ class Link:
 
     def established(self):
         """Called after `changed` while not `connected`: did it come? False: this address is none. Raises LinkError (TLS)."""
-        error = libc.getsockopt(self._socket.fileno(), libc.SOL_SOCKET, libc.SO_ERROR, "@i")[0]
+        error = libc.socket_error(self._socket)
         if error:
             self._why = tls_context.reason(OSError(error))
             return False
@@ -117,7 +117,7 @@ class Link:
         try:
             return function(argument)
         except OSError as error:
-            if error.errno == _EAGAIN:
+            if error.errno == libc.EAGAIN:
                 return None
             raise LinkError(tls_context.reason(error))
         except ValueError as error:

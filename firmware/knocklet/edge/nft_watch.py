@@ -8,13 +8,13 @@ import socket
 from struct import pack
 from sys import byteorder
 
+from . import libc
 from .capture import attach_filter
 from .netlink import AF_NETLINK, NETLINK_NETFILTER
 from .nft_netlink import KEEP, deletions
 
 _GROUP = 1 << (7 - 1)  # NFNLGRP_NFTABLES
 _READS = 64  # at once; the rest wakes us again
-_EAGAIN = 11
 
 
 class Watch:
@@ -32,5 +32,5 @@ class Watch:
             try:
                 self.socket.recv(KEEP)
             except OSError as error:
-                return count > 0 or error.errno != _EAGAIN  # ENOBUFS: the kernel had to drop some
+                return count > 0 or error.errno != libc.EAGAIN  # ENOBUFS: the kernel had to drop some
         return True

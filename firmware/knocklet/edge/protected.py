@@ -10,6 +10,7 @@ interface, which core/policy.py has checked.
 from hashlib import sha256
 
 from ..wire.addresses import format_address
+from ..wire.hmac import hex_text
 
 TCP = 6
 UDP = 17
@@ -25,7 +26,7 @@ DEFAULT_S = 30  # for an entry that somebody adds by hand without a time: none m
 
 def set_names(service, family):
     """The sets that an address must be in: one, or (idle, max)."""
-    tag = "".join(["%02x" % byte for byte in sha256(str(service.shape()).encode()).digest()[:4]])
+    tag = hex_text(sha256(str(service.shape()).encode()).digest()[:4])
     name = "knocklet_%d_%d_%s" % (service.index, family, tag)
     return (name + "_idle", name + "_max") if service.idle_s else (name,)
 

@@ -7,6 +7,7 @@ import socket
 from struct import pack, unpack_from
 
 from ..core.errors import KnockletError
+from . import libc
 from .firewall import as_text
 from .loop import now_ms
 from .netlink import attribute, attributes
@@ -19,7 +20,6 @@ _GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFA
 _READ_BYTES = 16384
 _READS = 64  # at once; the rest wakes us again
 _TIMEOUT_S = 2
-_EAGAIN = 11
 
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
@@ -71,7 +71,7 @@ class Rtnetlink:
             try:
                 data = self._socket.recv(_READ_BYTES)
             except OSError as error:
-                if error.errno == _EAGAIN:
+                if error.errno == libc.EAGAIN:
                     self._all_read(now_ms())
                     return
                 self._lost = True  # ENOBUFS: more changes than fit

@@ -5,6 +5,7 @@ import os
 from ..core.errors import KnockletError
 from . import libc
 
+DEFAULT = "/var/run/knocklet"
 _DIRECTORY = 0x4000
 _NOT_OURS_ALONE = 0o077
 

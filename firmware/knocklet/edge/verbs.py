@@ -5,7 +5,7 @@ import gc
 from .. import VERSION
 from ..core.clock import age, left
 from ..core.errors import KnockletError
-from ..wire.addresses import format_address, parse_ipv4, parse_ipv6
+from ..wire.addresses import format_address, parse_address
 from .loop import now_ms
 
 
@@ -85,6 +85,6 @@ def _address(text):
     if not isinstance(text, str):
         raise KnockletError("close: source: a text")
     try:
-        return parse_ipv6(text) if ":" in text else parse_ipv4(text)
+        return parse_address(text)
     except ValueError:
         raise KnockletError("close: '%s' is not an address" % text)

@@ -34,6 +34,11 @@ def parse_ipv6(text):
     raise _unreadable(text, "not an IPv6 address")
 
 
+def parse_address(text):
+    """4 or 16 bytes. Raises ValueError."""
+    return parse_ipv6(text) if ":" in text else parse_ipv4(text)
+
+
 def _groups(text, last):
     """The bytes of the groups between colons, none for an empty text; only the `last` ones may end in a dotted IPv4."""
     found = b""

@@ -29,6 +29,11 @@ def hkdf(ikm, salt, info):
     return hmac(hmac(salt, ikm), info, b"\x01")
 
 
+def hex_text(data):
+    """The bytes as digits, as macs and digests are written."""
+    return "".join(["%02x" % byte for byte in data])
+
+
 def equal(one, other):
     """Are two MACs the same? Takes the same time wherever they differ."""
     if len(one) != len(other):

@@ -6,7 +6,7 @@ mac = HMAC(event key, topic below knocklet/<id>/ || 0x00 || all bytes before `,"
 engine, `seq` what it made for this topic since then, from 1 without a gap; `ts` is in seconds since 1970, by its clock.
 """
 
-from .hmac import equal, hmac
+from .hmac import equal, hex_text, hmac
 
 # Fixed from the first version on: Home Assistant warns of types that it was not told of.
 EVENT_TYPES = (
@@ -16,23 +16,29 @@ EVENT_TYPES = (
 )  # fmt: skip
 _MAC = b',"mac":"'
 _MAC_AT = -(len(_MAC) + 64 + 2)  # from the end
-_HEX = b"0123456789abcdef"
+
+
+def _mac(key, topic, start):
+    return hex_text(hmac(key, topic.encode(), b"\0", start)).encode()
 
 
 def seal(key, topic, body):
     """The payload for `topic` (text, below knocklet/<id>/). body: bytes of a JSON object with at least one key."""
     start = body[:-1]
-    mac = hmac(key, topic.encode(), b"\0", start)
-    return start + _MAC + "".join(["%02x" % byte for byte in mac]).encode() + b'"}'
+    return start + _MAC + _mac(key, topic, start) + b'"}'
+
+
+def split_mac(payload):
+    """(what the mac is made of, the mac's 64 digits). Raises ValueError when there is none at the end."""
+    start, end = payload[:_MAC_AT], payload[_MAC_AT:]
+    if end[: len(_MAC)] != _MAC or end[-2:] != b'"}':
+        raise ValueError("no mac at the end")
+    return start, end[len(_MAC) : -2]
 
 
 def verified(key, topic, payload):
     """The JSON object in `payload` without its mac, as bytes. Raises ValueError when the mac is not right for this topic."""
-    start, end = payload[:_MAC_AT], payload[_MAC_AT:]
-    digits = end[len(_MAC) : -2]
-    if end[: len(_MAC)] != _MAC or end[-2:] != b'"}' or any(digit not in _HEX for digit in digits):
-        raise ValueError("no mac at the end")
-    mac = bytes([int(digits[i : i + 2], 16) for i in range(0, 64, 2)])
-    if not equal(mac, hmac(key, topic.encode(), b"\0", start)):
+    start, digits = split_mac(payload)
+    if not equal(digits, _mac(key, topic, start)):
         raise ValueError("the mac is not the gateway's")
     return bytes(start) + b"}"
