@@ -1,14 +1,10 @@
 """Waiting for what must come, with patience: no test here measures time."""
 
-import time
+from lab.waiting import wait_until
 
 PATIENCE_S = 30
 
 
 def until(condition, what, patience_s=PATIENCE_S):
     """What `condition` gives as soon as it is true."""
-    end = time.monotonic() + patience_s
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not in {patience_s} s: {what}"
-        time.sleep(0.01)
-    return found
+    return wait_until(condition, what, patience_s, interval_s=0.01)

@@ -111,6 +111,14 @@ class EngineDut(Dut):
         """Have the engine read the configuration again. Raises LabError with its line when it refuses."""
         return self.ctl("reload")
 
+    def open_and_shut(self, times):
+        """Knock "front" and "front-shut" so often, and wait each time until the engine tells of it."""
+        for _ in range(times):
+            self.lab.knock(CONFIG["sequences"]["front"]["steps"])
+            self.expect_event("opened")
+            self.lab.knock(CONFIG["sequences"]["front-shut"]["steps"])
+            self.expect_event("closed")
+
     def ctl_command(self, *words):
         ctl = [self._interpreter, BUILD / "firmware" / "knockletctl.py"]
         return [*ctl, "--run-dir", self.run_dir, "--json", *words]

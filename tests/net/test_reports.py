@@ -82,11 +82,7 @@ def test_retained_topics_say(lab, dut, agent, config):
 @one_firewall
 def test_seq_has_no_gap_and_repeats_are_the_same(lab, dut, agent):
     """A broker that comes back gets what it had not acknowledged, byte for byte, in order."""
-    for _ in range(4):
-        lab.knock(STEPS)
-        dut.expect_event("opened")
-        lab.knock(SHUT)
-        dut.expect_event("closed")
+    dut.open_and_shut(4)
     seen = [agent.expect("event", acknowledge=False) for _ in range(6)]
     assert [content["seq"] for _, content in seen] == list(range(1, 7))
     agent.acknowledge(seen[0][0])
@@ -104,11 +100,7 @@ def test_seq_has_no_gap_and_repeats_are_the_same(lab, dut, agent):
 
 @one_firewall
 def test_no_more_than_a_window_without_acknowledgement(lab, dut, agent):
-    for _ in range(8):
-        lab.knock(STEPS)
-        dut.expect_event("opened")
-        lab.knock(SHUT)
-        dut.expect_event("closed")
+    dut.open_and_shut(8)
     events = [message for message in agent.nothing_for(2) if message[2] == "event"]
     assert [content["seq"] for *_, content in events] == list(range(1, 9))
 
@@ -134,11 +126,7 @@ def test_events_wait_for_the_agent_and_outlive_the_engine(lab, dut):
 def test_a_full_outbox_counts_what_it_drops(lab, dut):
     """Nobody takes anything: noise goes first, then the oldest; the number is told when there is room again, and is exact."""
     rounds = PLACES // 2 + 20
-    for _ in range(rounds):
-        lab.knock(STEPS)
-        dut.expect_event("opened")
-        lab.knock(SHUT)
-        dut.expect_event("closed")
+    dut.open_and_shut(rounds)
     with FakeAgent(dut, KEY) as agent:
         agent.start()
         seqs, told = [], 0
@@ -208,11 +196,7 @@ def test_an_overflow_does_not_stop_delivery(lab, dut):
     with FakeAgent(dut, KEY) as agent:
         agent.start()
         held = [agent.expect("event", acknowledge=False)]
-        for _ in range(PLACES // 2 + 10):
-            lab.knock(STEPS)
-            dut.expect_event("opened")
-            lab.knock(SHUT)
-            dut.expect_event("closed")
+        dut.open_and_shut(PLACES // 2 + 10)
         while len(held) < 8:
             held.append(agent.expect("event", acknowledge=False))
         for token, _ in held:
@@ -343,11 +327,7 @@ def test_a_captured_agent(lab, dut, messages):
 @one_firewall
 def test_an_agent_that_stands_still(lab, dut, agent):
     """It reads nothing for a while: the engine neither waits nor forgets."""
-    for _ in range(30):
-        lab.knock(STEPS)
-        dut.expect_event("opened")
-        lab.knock(SHUT)
-        dut.expect_event("closed")
+    dut.open_and_shut(30)
     seqs = []
     while len(seqs) < 61:
         seqs.append(agent.expect("event")[1]["seq"])

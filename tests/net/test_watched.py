@@ -66,11 +66,7 @@ def test_a_knock_is_seen_and_shut_from_the_sofa(lab, engine, watched):
 def test_the_broker_is_away(lab, engine, watched):
     """Hours are simulated by events: everything about grants arrives later, in order, nothing twice and nothing missing."""
     watched.stop_broker()
-    for _ in range(20):
-        lab.knock(STEPS)
-        engine.expect_event("opened")
-        lab.knock(SHUT)
-        engine.expect_event("closed")
+    engine.open_and_shut(20)
     watched.start_broker()
     wait_until(lambda: len(watched.log("--type", "closed")) == 20, "all have arrived", timeout_s=30)
     events = [event for event in watched.log() if event["event_type"] in ("opened", "closed")]
@@ -126,11 +122,7 @@ def test_knocks_do_not_notice(lab, engine, watched, fault):
     process = watched.broker if fault == "broker stopped" else watched.agent
     process.send_signal(signal.SIGSTOP if "stopped" in fault else signal.SIGKILL)
     try:
-        for _ in range(60):
-            lab.knock(STEPS)
-            engine.expect_event("opened")
-            lab.knock(SHUT)
-            engine.expect_event("closed")
+        engine.open_and_shut(60)
     finally:
         process.send_signal(signal.SIGCONT)
     if fault == "dead":
