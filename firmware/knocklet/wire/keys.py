@@ -1,10 +1,11 @@
-"""The keys of a gateway, derived from the one that is installed on it (design: wire formats, version 1)."""
+"""The keys of a gateway and of its clients, derived from the one that each has (design: wire formats, version 1)."""
 
 from hashlib import sha256
 
-from .hmac import hkdf
+from .hmac import hkdf, pads
 
 KEY_BYTES = 32
+FINGERPRINT_BYTES = 8
 _SALT = b"knocklet1"
 
 
@@ -13,11 +14,29 @@ def gateway_id(name):
     return sha256(b"knocklet id" + name.encode()).digest()[:16]
 
 
-def derive(key, name, info):
-    """32 bytes for one purpose. key: 32 bytes; name: the gateway's; info: bytes that name the purpose."""
-    return hkdf(key, _SALT + gateway_id(name), info)
+def derive(key, name, *infos):
+    """32 bytes for each purpose, a list. key: 32 bytes; name: the gateway's; infos: bytes that name the purposes."""
+    return hkdf(key, _SALT + gateway_id(name), *infos)
 
 
 def event_key(key, name):
     """The key of all that the gateway reports: whoever only collects gets this one and nothing else."""
-    return derive(key, name, b"evt mac v1")
+    return derive(key, name, b"evt mac v1")[0]
+
+
+def otp_key(key, name):
+    """What a client needs for its one-time port sequences, and for nothing else."""
+    return derive(key, name, b"otp v1")[0]
+
+
+class ClientKeys:
+    """What comes from K_client at one gateway: enc, mac, tag, otp (each as pads) and fingerprint, its name in stores."""
+
+    def __init__(self, key, name):
+        """key: 32 bytes; name: the gateway's."""
+        self.gateway_id = gateway_id(name)
+        enc, mac, tag, otp, fingerprint = derive(
+            key, name, b"spa enc v1", b"spa mac v1", b"spa tag v1", b"otp v1", b"fingerprint v1"
+        )
+        self.enc, self.mac, self.tag, self.otp = pads(enc), pads(mac), pads(tag), pads(otp)
+        self.fingerprint = fingerprint[:FINGERPRINT_BYTES]
