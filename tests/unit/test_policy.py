@@ -31,7 +31,7 @@ GOOD = {
 GONE = "(gone)"
 REFUSED = (
     ("", [], "the configuration: ", "an object in braces"),
-    ("surprise", 1, "surprise: unknown key", "interfaces, sequences, services, zone"),
+    ("surprise", 1, "surprise: unknown key", "interfaces, otp, sequences, services, spa_port, zone"),
     ("Zone", "drop", "Zone: unknown key", ""),
     ("interfaces", GONE, "interfaces: ", "required"),
     ("interfaces", [], "interfaces: ", "1 to 8"),

@@ -35,6 +35,7 @@ class Table:
         self.fail(key, found, ", ".join(['"%s"' % v if isinstance(v, str) else _shown(v) for v in allowed]))
 
     def integer(self, key, default, low, high):
+        """A whole number; the default may lie outside: it stands for none."""
         found = self._take(key, default)
         if key in self.values and (type(found) is not int or not low <= found <= high):
             self.fail(key, found, "a whole number, %d-%d" % (low, high))
@@ -46,15 +47,26 @@ class Table:
             self.fail(key, found, "a text in quotes")
         return found
 
-    def texts(self, key, low, high):
-        found = self._take(key, REQUIRED)
+    def secret(self, key, read, allowed):
+        """What read(text) makes of a text that no log shall show. read may raise ValueError."""
+        found = self._take(key, None)
+        try:
+            if type(found) is str:
+                return read(found)
+        except ValueError:
+            pass
+        raise ConfigError("%s%s: found %s; allowed: %s"
+                          % (self.prefix, key, "nothing" if found is None else "something else", allowed))  # fmt: skip
+
+    def texts(self, key, low, high, default=REQUIRED):
+        found = self._take(key, default)
         if type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found):
             self.fail(key, found, "a list of %d to %d texts" % (low, high))
         return found
 
-    def table(self, key):
-        """The table of an object that has to be there."""
-        return Table(self._take(key, REQUIRED), self.prefix + key, "%s%s." % (self.prefix, key))
+    def table(self, key, default=REQUIRED):
+        """The table of an object."""
+        return Table(self._take(key, default), self.prefix + key, "%s%s." % (self.prefix, key))
 
     def tables(self, key, high):
         """The (name, table) pairs of an object of objects, by name."""

@@ -6,7 +6,9 @@ what was found and what is allowed.
 
 from ..wire.addresses import parse_endpoint
 from ..wire.names import is_name
+from ..wire import otp_ports
 from ..wire.steps import format_step, parse_step
+from . import clients
 from .checked_table import REQUIRED, Table
 from .errors import ConfigError
 from .matcher import SEQUENCES
@@ -21,11 +23,20 @@ _SAME_START = 6  # of the 8 places that a source has in the table of attempts
 _DAY_S = 86_400
 _TTL_S = 30
 _WINDOW_S = 10
+CLIENTS_FILE = "clients.json"  # beside the configuration
+OTP_PAIRS = 64  # of client and service: the kernel filter has to hold their ports
+_OTP_SPAN = 9_999
+_OTP_WINDOW_S = 25  # an attempt has ended when its number is used for another slot (otp.py)
+_KNOCK_PORT = 62201  # of fwknop: told apart by length
 
 
 class Policy:
-    """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences: lists;
-    warnings: lines."""
+    """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences, clients:
+    lists; otp: Otp; spa_port, fwknop_port: UDP, 0 where no client has that kind; warnings: lines."""
+
+
+class Otp:
+    """How one-time sequences are made: protocol, count, low, high, window_ms; pairs: list of (Client, Service)."""
 
 
 class Service:
@@ -54,9 +65,12 @@ class Sequence:
     """name, steps: list of (protocol, port), window_ms, opens: True or False (closes), services: list of Service."""
 
 
-def load(data):
-    """The Policy in `data` (bytes of a JSON file). Raises ConfigError."""
-    top = Table(loads(data), "the configuration")
+def load(data, clients_data=None):
+    """The Policy in `data` (bytes of a JSON file). clients_data: the same of a file for clients alone. Raises ConfigError."""
+    values = loads(data)
+    if clients_data is not None and isinstance(values, dict):
+        _add_clients(values, clients_data)
+    top = Table(values, "the configuration")
     policy = Policy()
     policy.name = top.text("id", "")
     if policy.name and not is_name(policy.name):
@@ -68,11 +82,29 @@ def load(data):
     policy.services = [_service(name, table) for name, table in top.tables("services", _SERVICES)]
     by_name = {service.name: service for service in policy.services}
     policy.sequences = [_sequence(name, table, by_name) for name, table in top.tables("sequences", SEQUENCES)]
+    policy.clients = [clients.read(name, table, by_name, policy.name) for name, table in top.tables("clients", clients.LIMIT)]
+    policy.otp = _otp(top.table("otp", {}), policy.clients)
+    policy.spa_port = _knock_port(top, "spa", policy)
+    policy.fwknop_port = _knock_port(top, "fwknop", policy)
     top.done()
     _check_services(policy.services)
     _check_steps(policy)
+    _check_clients(policy)
     policy.warnings = _warnings(policy)
     return policy
+
+
+def _add_clients(values, data):
+    """The secrets may lie in a file of their own."""
+    if "clients" in values:
+        raise ConfigError("clients: found here and in %s; allowed: one of them" % CLIENTS_FILE)
+    try:
+        table = Table(loads(data), CLIENTS_FILE)
+    except ConfigError as error:
+        raise ConfigError("%s: %s" % (CLIENTS_FILE, error))
+    table.tables("clients", clients.LIMIT)
+    table.done()
+    values.update(table.values)
 
 
 def _interfaces(top):
@@ -156,6 +188,52 @@ def _sequence(name, table, by_name):
     return sequence
 
 
+def _otp(table, all_clients):
+    otp = Otp()
+    otp.protocol = UDP if table.choice("protocol", "tcp", ("tcp", "udp")) == "udp" else TCP
+    otp.count = table.integer("count", otp_ports.COUNT, 4, 16)
+    otp.low = table.integer("low", otp_ports.LOW, 1024, 65535)
+    otp.high = table.integer("high", otp_ports.HIGH, 1024, 65535)
+    if otp.high - otp.low < _OTP_SPAN:
+        table.fail("high", otp.high, "at least 'low' + %d: few ports are soon tried" % _OTP_SPAN)
+    otp.window_ms = 1000 * table.integer("window", _WINDOW_S, 1, _OTP_WINDOW_S)
+    table.done()
+    otp.pairs = [(client, service) for client in all_clients if "otp" in client.kinds for service in client.services]
+    if len(otp.pairs) > OTP_PAIRS:
+        raise ConfigError("clients: %d pairs of client and service with otp; allowed: %d" % (len(otp.pairs), OTP_PAIRS))
+    return otp
+
+
+def _knock_port(top, kind, policy):
+    """The UDP port for packets of this kind, 0 when no client has it."""
+    port = top.integer(kind + "_port", _KNOCK_PORT, 1, 65535)
+    if not any(kind in client.kinds for client in policy.clients):
+        return 0
+    taken = [service.port for service in policy.services if service.protocol == UDP]
+    taken += [step for sequence in policy.sequences for protocol, step in sequence.steps if protocol == UDP]
+    in_otp = policy.otp.pairs and policy.otp.protocol == UDP and policy.otp.low <= port <= policy.otp.high
+    if port in taken or in_otp:
+        top.fail(kind + "_port", port, "a UDP port of no service, step or one-time sequence")
+    return port
+
+
+def _check_clients(policy):
+    """Names mean one thing in events, and fingerprints one client in the replay store."""
+    if policy.clients and not policy.name:
+        raise ConfigError("id: found nothing; allowed: the gateway's name, it is in the clients' keys")
+    names = [sequence.name for sequence in policy.sequences]
+    seen = {}
+    for client in policy.clients:
+        if client.name in names:
+            raise ConfigError("clients.%s: a sequence has this name; allowed: a name of its own" % client.name)
+        for fingerprint in (client.fingerprint, client.fwknop_fingerprint):
+            other = seen.setdefault(fingerprint, client) if fingerprint else client
+            if other is not client:
+                raise ConfigError("clients.%s: has the key of %s; allowed: a key of its own" % (client.name, other.name))
+    if sum(client.fwknop is not None for client in policy.clients) > clients.FWKNOP_LIMIT:
+        raise ConfigError("clients: more than %d of kind fwknop" % clients.FWKNOP_LIMIT)
+
+
 def _check_services(services):
     """No two services may share an index, or be reached at one port; to one device's port all or none cut."""
     indexes = {}
@@ -218,6 +296,6 @@ def _warnings(policy):
     for sequence in policy.sequences:
         if len(sequence.steps) == 1:
             lines.append("sequences.%s: one step: any scan of that port does it" % sequence.name)
-    if policy.sequences and not policy.decoys:
+    if (policy.sequences or policy.otp.pairs) and not policy.decoys:
         lines.append("decoys: 0: a sweep of all ports can do an ascending sequence")
     return lines
