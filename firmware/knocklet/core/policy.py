@@ -4,9 +4,9 @@ Every key is known, every type and range is checked; one wrong thing refuses the
 what was found and what is allowed.
 """
 
+from ..wire import otp_ports
 from ..wire.addresses import parse_endpoint
 from ..wire.names import is_name
-from ..wire import otp_ports
 from ..wire.steps import format_step, parse_step
 from . import clients
 from .checked_table import REQUIRED, Table
