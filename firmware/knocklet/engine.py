@@ -1,8 +1,9 @@
 """The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
 
-    knocklet_engine.py [--config FILE] [--run-dir DIR] [--agent-user NAME] [--syslog] [--check | --uninstall]
+    knocklet_engine.py [--config FILE] [--run-dir DIR] [--agent-user NAME] [--clock FILE] [--syslog] [--check | --uninstall]
 
-Beside the configuration lie the gateway's key (`key`) and what must outlive a power cut (`state/`).
+Beside the configuration lie the clients' secrets (`clients.json`), the gateway's key (`key`) and what must outlive a power cut
+(`state/`). --clock: what NTP touches when it has set the clock, or "battery" for a board whose clock is right by itself.
 Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
 """
 
@@ -12,12 +13,12 @@ import sys
 from hashlib import sha256
 
 from . import VERSION
-from .core import agent_messages, decoys, filter, policy, verdict
+from .core import agent_messages, decoys, verdict
 from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
-from .edge import boot_counter, config_file, conntrack, firewall, key_file, listening, options, requests, run_dir, users
+from .edge import boot_counter, conntrack, firewall, key_file, listening, options, policy_file, requests, run_dir, users
 from .edge.agent_socket import AgentSocket
 from .edge.control import Control
 from .edge.doors import Doors
@@ -28,15 +29,16 @@ from .edge.log import Log
 from .edge.loop import Loop, now_ms
 from .edge.mapped_file import open_mapped
 from .edge.nft_watch import Watch
+from .edge.ports import Ports
 from .edge.reports import Reports
 from .edge.rtnetlink import Rtnetlink
 from .edge.verbs import Verbs
-from .wire.hmac import hex_text
 from .wire.keys import event_key
 
 _CONFIG = "/etc/knocklet/config.json"
 _AGENT_USER = "knocklet"
-_OPTIONS = "--config FILE, --run-dir DIR, --agent-user NAME, --syslog, --check, --uninstall"
+_CLOCK = "/run/systemd/timesync/synchronized"
+_OPTIONS = "--config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
 _DAY_MS = 86_400_000
 _GC_BYTES = 65536  # collect after so much, instead of when the heap is full: keeps the memory that is touched small
 
@@ -44,7 +46,7 @@ _GC_BYTES = 65536  # collect after so much, instead of when the heap is full: ke
 class Engine:
     """The parts of one engine, wired together. `policy` is what is in force."""
 
-    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER):
+    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK):
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
@@ -53,7 +55,7 @@ class Engine:
         self.directory = directory
         self.policy = None
         self.firewall_why = ""
-        self.decoys = []
+        self.clients = None  # ClientKnocks, where there are clients with keys
         self.warnings = []
         self.started_ms = now_ms()
         self.config_sha256 = ""
@@ -64,8 +66,10 @@ class Engine:
         self.doors = Doors(self.loop, self.events, conntrack.cut)
         self.interfaces = Interfaces(self.loop, self.events)
         self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.events)
+        self.ports = Ports(self._matcher, self.interfaces, self.knocks)
         self.loop.rings_ready = self.knocks.rings_ready
         self._agent_user = agent_user
+        self._clock = clock
         self._verbs = Verbs(self).table()
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
@@ -107,8 +111,7 @@ class Engine:
 
     def apply(self):
         """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
-        data, warnings = config_file.read(self.config_path)
-        new = policy.load(data)
+        new, digest, warnings = policy_file.read(self.config_path)
         if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
         key = key_file.read(self._folder + "/key") if new.name else None
@@ -116,22 +119,18 @@ class Engine:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
         backend, why = firewall.choose(new, self.directory)
-        ports = decoys.choose(new, listening.ports(), _random_below)
-        steps = [step for sequence in new.sequences for step in sequence.steps]
-        program = filter.program(*[ports + [port for protocol, port in steps if protocol == kind] for kind in (6, 17)])
+        chosen = decoys.choose(new, listening.ports(), _random_below)
         rings = self.interfaces.open_rings(new.interfaces)
         try:
             self.doors.apply(new, backend, now_ms())
         except (KnockletError, OSError):
             close_rings(rings)
             raise
-        self._matcher.set_sequences(new.sequences, ports)
-        self.knocks.sequences = new.sequences
-        self.interfaces.set(new.interfaces, rings, program, now_ms())
         self.policy = new
-        self.config_sha256 = hex_text(sha256(data).digest())
+        self._apply_clients(new)
+        self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
+        self.config_sha256 = digest
         self.firewall_why = why
-        self.decoys = ports
         self.warnings = new.warnings + warnings
         if new.name and not self.agent:
             try:
@@ -142,6 +141,17 @@ class Engine:
             say(line)
         if self.events.reports:
             self.events.reports.all_changed()
+
+    def _apply_clients(self, new):
+        if new.clients and not self.clients:
+            from .edge.client_knocks import ClientKnocks  # a gateway without clients has room for other things
+
+            places = (self._folder + "/state", self.directory, self._clock)
+            seed = _random_below(1 << 16)
+            self.clients = ClientKnocks(places, self.loop, self.doors, self.events, self.ports.time_changed, seed)
+            self.knocks.clients = self.ports.clients = self.clients
+        if self.clients:
+            self.clients.apply(new, now_ms())
 
     def _forget_old(self, at_ms):
         self.attempts.forget_old(at_ms)
@@ -170,17 +180,17 @@ def say(line):
 
 def main(argv):
     try:
-        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER}
+        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER, "--clock": _CLOCK}
         given = options.read(argv, values, ("--syslog", "--check", "--uninstall"), _OPTIONS)
         syslog = "--syslog" in given
         instead = ([word for word in given if word != "--syslog"] or [""])[-1]
         config_path, directory = values["--config"], values["--run-dir"]
         if instead == "--check":
-            data, warnings = config_file.read(config_path)
-            new = policy.load(data)
+            new, _, warnings = policy_file.read(config_path)
             for line in new.warnings + warnings:
                 say(line)
-            print("%s: %d services, %d sequences: good" % (config_path, len(new.services), len(new.sequences)))
+            counts = (config_path, len(new.services), len(new.sequences), len(new.clients))
+            print("%s: %d services, %d sequences, %d clients: good" % counts)
             return 0
         run_dir.prepare(directory)
         lock = run_dir.lock(directory)
@@ -191,7 +201,7 @@ def main(argv):
             firewall.uninstall(directory)
             print("rules and sets are gone: what is not closed by another firewall is open")
             return 0
-        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"])
+        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"], values["--clock"])
         engine.start()
     except (KnockletError, OSError) as error:
         say(str(error))

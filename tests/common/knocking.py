@@ -42,7 +42,7 @@ class Knocking:
         for entry in range(ENTRIES):
             self.attempts.free(entry)
         self.matcher = Matcher(self.attempts)
-        self.matcher.set_sequences(sequences, decoys)
+        self.matcher.set_sequences(dict(enumerate(sequences)), decoys)
 
     def knock(self, source, protocol, port, now_ms):
         """The verdict number."""

@@ -36,7 +36,7 @@ class Packet:
 @pytest.fixture
 def gateway():
     matcher = Matcher(Attempts(bytes(KEY_BYTES)))
-    matcher.set_sequences([Sequence], [])
+    matcher.set_sequences({0: Sequence}, [])
     return matcher
 
 
@@ -58,7 +58,7 @@ def test_the_second_try_opens(gateway, lost):
 @pytest.mark.parametrize("lost", LOSSES)
 def test_the_third_try_opens_at_the_latest(gateway, lost):
     for second in LOSSES:
-        gateway.set_sequences([Sequence], [])   # forgets attempts
+        gateway.set_sequences({0: Sequence}, [])   # forgets attempts
         knock(gateway, 0, lost)
         knock(gateway, KNOCK_MS, second)
         assert knock(gateway, 2 * KNOCK_MS) == verdict.COMPLETE, second
@@ -72,7 +72,7 @@ def test_three_tries_end_within_the_window_of_the_first():
 def test_a_window_that_ends_meanwhile_costs_one_try(gateway, monkeypatch, lost):
     for window_ms in range(500, 10_000, 50):
         monkeypatch.setattr(Sequence, "window_ms", window_ms)
-        gateway.set_sequences([Sequence], [])
+        gateway.set_sequences({0: Sequence}, [])
         knock(gateway, 0, lost)
         assert verdict.COMPLETE in (knock(gateway, KNOCK_MS), knock(gateway, 2 * KNOCK_MS)), window_ms
 

@@ -11,8 +11,9 @@ class Service:
     def __init__(self, index, ttl_s, idle_s, max_s):
         self.index, self.ttl_s, self.idle_s, self.max_s = index, ttl_s, idle_s, max_s
 
-    def life_ms(self):
-        return 1000 * (self.idle_s or self.ttl_s)
+    def life_s(self, wanted_s=0):
+        life_s = self.idle_s or self.ttl_s
+        return (min(life_s, wanted_s), min(self.max_s, wanted_s)) if wanted_s else (life_s, self.max_s)
 
 
 SERVICES = (Service(1, 30, 0, 0), Service(2, 0, 20, 120), Service(3, 86_400, 0, 0), Service(4, 1, 0, 0))

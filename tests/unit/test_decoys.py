@@ -16,9 +16,15 @@ class Sequence:
         self.steps = list(steps)
 
 
+class Otp:
+    pairs = ()
+
+
 class Policy:
     def __init__(self, count, sequences=(), services=()):
         self.decoys, self.sequences, self.services = count, sequences, services
+        self.spa_port = self.fwknop_port = 0
+        self.otp = Otp()
 
 
 def tcp(*ports):

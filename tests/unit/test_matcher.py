@@ -160,12 +160,12 @@ class TestTogether(unittest.TestCase):
     def test_new_sequences_forget_attempts(self):
         one = Knocking([Sequence("7000 8000 9000")])
         one.knocks(A, "7000 8000")
-        one.matcher.set_sequences([Sequence("7000 8000 9000")], ())
+        one.matcher.set_sequences({0: Sequence("7000 8000 9000")}, ())
         self.assertEqual(one.knocks(A, "9000 7000 8000 9000"), "step_alone " + GOES_ON)
 
     def test_old_ports_are_forgotten(self):
         one = Knocking([Sequence("7000 8000")], [5000])
-        one.matcher.set_sequences([Sequence("1000 2000")], [6000])
+        one.matcher.set_sequences({0: Sequence("1000 2000")}, [6000])
         self.assertEqual(one.knocks(A, "7000 5000 6000 1000 2000"),
                          "other_port other_port decoy step_started complete")  # fmt: skip
 
@@ -240,7 +240,7 @@ class TestDecoys(unittest.TestCase):
 
     def test_new_sequences_do_not_end_the_rest(self):
         self.rest(A)
-        self.one.matcher.set_sequences([Sequence("7000 8000")], [7500])
+        self.one.matcher.set_sequences({0: Sequence("7000 8000")}, [7500])
         self.assertEqual(self.one.knocks(A, "7000 8000", 1_000), "resting step_alone")
 
     def test_an_outlived_attempt_is_no_end(self):

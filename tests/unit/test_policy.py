@@ -217,8 +217,9 @@ class TestGood(unittest.TestCase):
         self.assertEqual(families, {"ssh": (4, 6), "vpn": (4, 6), "camera": (4, 6), "heat": (4,), "six": (6,)})
 
     def test_life(self):
-        self.assertEqual(self.services["ssh"].life_ms(), 60_000)
-        self.assertEqual(self.services["camera"].life_ms(), 20_000)
+        ssh, camera = self.services["ssh"], self.services["camera"]
+        self.assertEqual([ssh.life_s(wanted_s) for wanted_s in (0, 59, 60, 61)], [(60, 0), (59, 0), (60, 0), (60, 0)])
+        self.assertEqual([camera.life_s(wanted_s) for wanted_s in (0, 5, 60, 121)], [(20, 120), (5, 5), (20, 60), (20, 120)])
 
     def test_shape(self):
         """Every setting that a rule can hold changes it, and nothing else does."""

@@ -16,10 +16,10 @@ _GROUPS = 2048
 _WAYS = 8
 ENTRIES = _GROUPS * _WAYS
 KEY_BYTES = 2 * 16 * 256  # 16-bit values for each value of each address byte
-GUARD = 0x7F  # "sequence" of a guard entry
+GUARD = 0x1FF  # "sequence" of a guard entry; all others are lower
 ENDS = 3  # attempts of one source that decoys may end before it rests
 _GIVES_WAY = 0x1000000  # more than any age in ms: before those that go only when nothing else can
-_IPV6 = 0x80  # set beside the sequence, so that 16 bytes ending in zeros are not taken for an IPv4 address
+_IPV6 = 0x8000  # set beside the sequence, so that 16 bytes ending in zeros are not taken for an IPv4 address
 
 
 class Attempts:
@@ -35,7 +35,7 @@ class Attempts:
         self._family = 0
         self._group = 0
         self._address = bytearray(16 * ENTRIES)
-        self._kind = bytearray(ENTRIES)  # 0 free; else 1 + sequence, or GUARD; | _IPV6
+        self._kind = array("H", bytes(2 * ENTRIES))  # 0 free; else 1 + sequence, or GUARD; | _IPV6
         self.step = bytearray(ENTRIES)  # attempt: steps seen so far; guard: attempts that decoys have ended
         self._since = array("I", bytes(4 * ENTRIES))  # attempt: its first step; guard: the last such end
         self._window_ms = array("I", bytes(4 * (GUARD + 1)))  # by 1 + sequence or GUARD
@@ -84,7 +84,7 @@ class Attempts:
         return entry
 
     def alive(self, entry, now_ms):
-        return (now_ms - self._since[entry]) & MASK < self._window_ms[self._kind[entry] & 0x7F]
+        return (now_ms - self._since[entry]) & MASK < self._window_ms[self._kind[entry] & GUARD]
 
     def touch(self, entry, now_ms):
         """Restart the life of an entry."""
@@ -134,7 +134,7 @@ class Attempts:
         return True
 
     def _is_attempt(self, entry):
-        kind = self._kind[entry] & 0x7F
+        kind = self._kind[entry] & GUARD
         return kind and kind != GUARD
 
     def _room(self, now_ms):

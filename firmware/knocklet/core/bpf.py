@@ -1,18 +1,21 @@
 """Classic BPF programs, assembled and checked. Source: linux/filter.h, Documentation/networking/filter.rst.
 
 A program is a list of instructions (code, jt, jf, k); jumps count from the next instruction. Blocks of instructions
-are plain lists that are joined: a block of which every path ends in RET can stand anywhere. What is asserted would be a
-mistake of ours, for the tests to find; the kernel refuses such a program too.
+are plain lists that are joined: a block of which every path ends in RET can stand anywhere, also assembled already, as one
+piece. What is asserted would be a mistake of ours, for the tests to find; the kernel refuses such a program too.
 """
 
 from struct import pack
 
 LIMIT = 4096  # instructions (BPF_MAXINSNS)
 _JUMP_LIMIT = 255  # jt and jf are 8 bits
+_INSTRUCTION = "@HBBI"  # struct sock_filter
+INSTRUCTION_BYTES = 8
 
 LD_W = 0x20  # A = 32 bits at k
 LD_H = 0x28  # A = 16 bits at k
 LD_B = 0x30  # A = byte at k
+LD_W_X = 0x40  # A = 32 bits at X + k
 LD_H_X = 0x48  # A = 16 bits at X + k
 LD_B_X = 0x50  # A = byte at X + k
 LDX_IMM = 0x01  # X = k
@@ -44,25 +47,38 @@ def drop_if(code, k):
     return [instruction(code, k, 0, 1), instruction(RET, 0)]
 
 
+def size(block):
+    """How many instructions a block has."""
+    return sum([len(piece) // INSTRUCTION_BYTES if isinstance(piece, bytes) else 1 for piece in block])
+
+
 def either(code, k, then, other):
     """`then` when the test holds, else `other`, a block that ends or jumps. Any size: the far one is reached by JA."""
-    return [instruction(code, k, 0, 1), instruction(JA, len(other))] + other + then
+    return [instruction(code, k, 0, 1), instruction(JA, size(other))] + other + then
 
 
-def one_of(values, keep):
-    """Keep `keep` bytes when A is one of `values` (sorted, distinct), else drop: a search tree with short leaves."""
-    if len(values) > 8:
+def one_of(values, keep, leaf=8):
+    """Keep `keep` bytes when A is one of `values` (sorted, distinct), else drop: a search tree with leaves of `leaf` values."""
+    if len(values) > leaf:
         middle = len(values) // 2
-        return either(JGT, values[middle - 1], one_of(values[middle:], keep), one_of(values[:middle], keep))
+        return either(JGT, values[middle - 1], one_of(values[middle:], keep, leaf), one_of(values[:middle], keep, leaf))
     block = [instruction(JEQ, value, len(values) - i) for i, value in enumerate(values)]
     return block + [instruction(RET, 0), instruction(RET, keep)]
 
 
 def assemble(program):
     """The bytes of an array of struct sock_filter, in native byte order. Every jump is checked to land inside."""
-    assert 0 < len(program) <= LIMIT, "BPF program of %d instructions: 1 to %d fit" % (len(program), LIMIT)
-    assert all(
-        code == RET or at + 1 + (k if code == JA else max(jt, jf)) < len(program)
-        for at, (code, jt, jf, k) in enumerate(program)
-    ), "BPF jump out of the program"
-    return b"".join(pack("@HBBI", code, jt, jf, k) for code, jt, jf, k in program)
+    count = size(program)
+    assert 0 < count <= LIMIT, "BPF program of %d instructions: 1 to %d fit" % (count, LIMIT)
+    pieces = []
+    at = 0
+    for piece in program:
+        if isinstance(piece, bytes):
+            at += len(piece) // INSTRUCTION_BYTES
+        else:
+            code, jt, jf, k = piece
+            at += 1
+            assert code == RET or at + (k if code == JA else max(jt, jf)) < count, "BPF jump out of the program"
+            piece = pack(_INSTRUCTION, code, jt, jf, k)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -17,7 +17,7 @@ def choose(policy, busy, random_below):
 
     busy: ports that carry real traffic (listening sockets); random_below(n) gives an integer 0 .. n - 1.
     """
-    if not policy.decoys or not policy.sequences:
+    if not policy.decoys or not (policy.sequences or policy.otp.pairs):
         return []
     steps = [port for sequence in policy.sequences for _, port in sequence.steps]
     never = no_decoys(policy)
@@ -50,6 +50,19 @@ def choose(policy, busy, random_below):
     for _ in range(policy.decoys - len(chosen)):
         pick(_LOWEST - 1, _HIGHEST + 1)
     return sorted(chosen)
+
+
+def beside(ports, taken):
+    """The decoys, those that are `taken` (a set of ports, by one-time sequences and others) moved to a free port near by."""
+    there = set(ports)
+    if not there & taken:
+        return ports
+    for port in sorted(there & taken):
+        there.remove(port)
+        while port in taken or port in there:
+            port = port + 1 if port < _HIGHEST else _LOWEST
+        there.add(port)
+    return sorted(there)
 
 
 def _stride(sequence):

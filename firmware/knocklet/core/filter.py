@@ -3,12 +3,21 @@
 Runs on the network header (SOCK_DGRAM). Passes unfragmented TCP SYN and UDP to the ports that matter, for IPv4 with
 any options and IPv6 without extension headers, sent to this machine, not in a VLAN of its own. Everything else dies in
 the kernel and wakes nobody.
+
+Of signed packets (`spa`) it passes those of the right length, and, while the clock is trusted, only of the slots of now and
+with the tag of a client in that slot: junk of the right form dies here too.
 """
 
+from ..wire import spa_packet
 from . import bpf
 from .packet import TCP, UDP
 
 KEEP_BYTES = 128  # of a packet that passes: 60 + 20 bytes of headers, and room
+SPA_KEEP_BYTES = 160  # 60 + 8 of headers, and the packet
+FWKNOP_KEEP_BYTES = 456  # 60 + 8, and FWKNOP_HIGH
+FWKNOP_LOW, FWKNOP_HIGH = 140, 384  # bytes of a fwknop packet: below 140 is none, 400 and more are another kind
+_UDP_BYTES = 8
+_LEAF = 16  # tags that are compared one after the other: more of them make the program shorter
 _HOST = 0  # PACKET_HOST
 _SYN = 0x02
 _TCP_FLAGS = 0x3F
@@ -19,15 +28,64 @@ def nothing():
     return [bpf.instruction(bpf.RET, 0)]
 
 
-def program(tcp_ports, udp_ports):
-    """The filter for these destination ports (any iterables): a list of instructions for bpf.assemble."""
+def everything():
+    """A filter that passes everything, to be judged in user space."""
+    return [bpf.instruction(bpf.RET, FWKNOP_KEEP_BYTES)]
+
+
+def program(tcp_ports, udp_ports, spa_port=0, spa=None, fwknop_port=0):
+    """The filter for these destination ports (any iterables): a list of instructions for bpf.assemble.
+
+    spa: a block for what comes to spa_port (0: none) in the right length; fwknop_port: 0 for none.
+    """
     block = [bpf.instruction(bpf.LD_W, bpf.PACKET_TYPE)] + bpf.otherwise_drop(bpf.JEQ, _HOST)
     # Priority-tagged packets (VLAN 0) belong to the interface itself, all other tags to another one.
     block += [bpf.instruction(bpf.LD_W, bpf.VLAN_TAG)] + bpf.drop_if(bpf.JSET, 0x0FFF)
     block += [bpf.instruction(bpf.LD_B, 0), bpf.instruction(bpf.AND, 0xF0)]
     ipv6 = _ipv6()
     ipv4 = bpf.otherwise_drop(bpf.JEQ, 0x40) + _ipv4() + [bpf.instruction(bpf.JA, len(ipv6))]  # both meet behind
-    return block + bpf.either(bpf.JEQ, 0x60, ipv6, ipv4) + _transport(sorted(set(tcp_ports)), sorted(set(udp_ports)))
+    datagrams = {}  # port -> what is done with the length of a datagram to it
+    if spa_port:
+        datagrams[spa_port] = _spa_length(spa, nothing())
+    if fwknop_port:
+        datagrams[fwknop_port] = _spa_length(spa, _fwknop()) if fwknop_port == spa_port else _fwknop()
+    transport = _transport(sorted(set(tcp_ports)), sorted(set(udp_ports)), datagrams)
+    return block + bpf.either(bpf.JEQ, 0x60, ipv6, ipv4) + transport
+
+
+def spa_any():
+    """The clock is not trusted: the slot says nothing."""
+    return [bpf.instruction(bpf.RET, SPA_KEEP_BYTES)]
+
+
+def spa_slots(slots):
+    """Packets of these slots (numbers), whatever their tag."""
+    return [bpf.instruction(bpf.LD_W_X, _UDP_BYTES)] + bpf.one_of(sorted(slots), SPA_KEEP_BYTES)
+
+
+def tags_block(tags):
+    """Packets with one of these tags (4 bytes each): one piece, made once for each slot."""
+    values = sorted({int.from_bytes(tag, "big") for tag in tags})
+    tag = bpf.instruction(bpf.LD_W_X, _UDP_BYTES + spa_packet.TAG_AT)
+    return bpf.assemble([tag] + bpf.one_of(values, SPA_KEEP_BYTES, _LEAF))
+
+
+def spa_tags(blocks):
+    """Packets of these slots with a tag of theirs: slot (number) -> tags_block()."""
+    made = nothing()
+    for slot in sorted(blocks):
+        made = bpf.either(bpf.JEQ, slot, [blocks[slot]], made)
+    return [bpf.instruction(bpf.LD_W_X, _UDP_BYTES)] + made
+
+
+def _spa_length(spa, otherwise):
+    """A is the length in the UDP header."""
+    return bpf.either(bpf.JEQ, _UDP_BYTES + spa_packet.BYTES, spa, otherwise)
+
+
+def _fwknop():
+    block = bpf.otherwise_drop(bpf.JGT, _UDP_BYTES + FWKNOP_LOW - 1) + bpf.drop_if(bpf.JGT, _UDP_BYTES + FWKNOP_HIGH)
+    return block + [bpf.instruction(bpf.RET, FWKNOP_KEEP_BYTES)]
 
 
 def _ipv4():
@@ -39,10 +97,12 @@ def _ipv6():
     return [bpf.instruction(bpf.LDX_IMM, 40), bpf.instruction(bpf.LD_B, 6)]
 
 
-def _transport(tcp_ports, udp_ports):
+def _transport(tcp_ports, udp_ports, datagrams):
     """A is the protocol, X the offset of the transport header."""
     port = bpf.instruction(bpf.LD_H_X, 2)
     tcp = [bpf.instruction(bpf.LD_B_X, 13), bpf.instruction(bpf.AND, _TCP_FLAGS)]
     tcp += bpf.otherwise_drop(bpf.JEQ, _SYN) + [port] + bpf.one_of(tcp_ports, KEEP_BYTES)
-    udp = [port] + bpf.one_of(udp_ports, KEEP_BYTES)
-    return bpf.either(bpf.JEQ, TCP, tcp, bpf.either(bpf.JEQ, UDP, udp, nothing()))
+    udp = bpf.one_of(udp_ports, KEEP_BYTES)
+    for number in sorted(datagrams):
+        udp = bpf.either(bpf.JEQ, number, [bpf.instruction(bpf.LD_H_X, 4)] + datagrams[number], udp)
+    return bpf.either(bpf.JEQ, TCP, tcp, bpf.either(bpf.JEQ, UDP, [port] + udp, nothing()))

@@ -47,8 +47,12 @@ class Grants:
     def full(self):
         return len(self.live) >= LIMIT
 
-    def put(self, service, address, client, now_ms):
-        """The kernel has acknowledged: a new grant, or a new end for the one there is. Returns (grant, is it new)."""
+    def put(self, service, address, client, now_ms, wanted_s=0):
+        """The kernel has acknowledged: a new grant, or a new end for the one there is. Returns (grant, is it new).
+
+        wanted_s: for so long at most; 0: as long as the service says.
+        """
+        life_s, max_s = service.life_s(wanted_s)
         grant = self.find(service, address, client)
         new = grant is None
         if new:
@@ -56,8 +60,8 @@ class Grants:
             grant = self.find(service, address, RESTORED) or self.adopt(service, address, 0, 0, now_ms)
             grant.client = client
             grant.since_ms = now_ms
-        grant.end_ms = after(now_ms, service.life_ms())
-        grant.max_end_ms = after(now_ms, 1000 * service.max_s)
+        grant.end_ms = after(now_ms, 1000 * life_s)
+        grant.max_end_ms = after(now_ms, 1000 * max_s)
         return grant, new
 
     def adopt(self, service, address, left_ms, max_left_ms, now_ms):

@@ -15,7 +15,7 @@ from . import verdict
 from .attempts import ENDS, GUARD
 
 REST_MS = 60_000  # how long a source rests, and how long one ended attempt is held against it
-SEQUENCES = 16  # at most: `completed` is a bit mask
+SEQUENCES = 16  # fixed ones, at most; one-time sequences have the numbers behind (otp.py)
 
 
 class Matcher:
@@ -23,25 +23,28 @@ class Matcher:
         self.attempts = attempts
         self.completed = 0  # bit mask of the sequences that the last packet completed
         self._places = {}  # protocol << 16 | port -> tuple of sequence << 8 | step; an empty one: a decoy
-        self._lengths = b""  # number of steps, by sequence
+        self._lengths = bytearray(GUARD)  # number of steps, by sequence
         attempts.set_window(GUARD, REST_MS)
 
-    def set_sequences(self, sequences, decoys):
+    def set_sequences(self, sequences, decoys, keep_attempts=False):
         """Match these from now on.
 
-        sequences: list of objects with `steps` (pairs of protocol, port) and `window_ms`; decoys: ports, for TCP and UDP.
+        sequences: number (below GUARD) -> object with `steps` (pairs of protocol, port) and `window_ms`; decoys: ports, for TCP
+        and UDP. keep_attempts: no number means another sequence than before while attempts at that can be alive.
         """
         places = {}
         for port in decoys:
             places[6 << 16 | port] = places[17 << 16 | port] = ()
-        for number, sequence in enumerate(sequences):
+        for number in sequences:
+            sequence = sequences[number]
             self.attempts.set_window(number, sequence.window_ms)
+            self._lengths[number] = len(sequence.steps)
             for step, (protocol, port) in enumerate(sequence.steps):
                 key = protocol << 16 | port
                 places[key] = places.get(key, ()) + (number << 8 | step,)
         self._places = places
-        self._lengths = bytes([len(sequence.steps) for sequence in sequences])
-        self.attempts.forget_attempts()  # they counted steps of other sequences
+        if not keep_attempts:
+            self.attempts.forget_attempts()  # they counted steps of other sequences
 
     def knock(self, packet, frame, now_ms):
         """One parsed packet to an address of ours. Returns a verdict; hot, allocates nothing."""

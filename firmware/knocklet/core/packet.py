@@ -33,6 +33,8 @@ class Packet:
         self.source = 0  # offset of the source address in the frame
         self.destination = 0  # offset of the destination address
         self.address_bytes = 0  # 4 or 16
+        self.payload = 0  # offset of what a UDP packet carries
+        self.payload_bytes = 0  # how long that is; -1 when it is not all here
         self._captured = 0  # bytes that are there, of the header that is read now and what follows it
         self._length = 0  # bytes that there were on the wire, of the same
 
@@ -111,6 +113,8 @@ class Packet:
             datagram = frame[at + 4] << 8 | frame[at + 5]
             if datagram < _UDP_HEADER_BYTES or datagram > self._length:
                 return BAD_HEADER
+            self.payload = at + _UDP_HEADER_BYTES
+            self.payload_bytes = datagram - _UDP_HEADER_BYTES if datagram <= self._captured else -1
         else:
             return NOT_A_KNOCK
         self.port = frame[at + 2] << 8 | frame[at + 3]

@@ -46,9 +46,12 @@ class Service:
     families: the address families it can be opened for, a tuple of 4 and 6.
     """
 
-    def life_ms(self):
-        """How long a grant lives that nobody renews, in milliseconds."""
-        return 1000 * (self.idle_s or self.ttl_s)
+    def life_s(self, wanted_s=0):
+        """(how long a grant lives that nobody renews, how long at most), in seconds; wanted_s: less, if that is asked for."""
+        life_s, max_s = self.idle_s or self.ttl_s, self.max_s
+        if not wanted_s:
+            return life_s, max_s
+        return min(life_s, wanted_s), min(max_s, wanted_s)
 
     def shape(self):
         """All that the firewall's rules say of this service: where it is equal, grants live on over a reload."""
@@ -62,7 +65,7 @@ _SHAPE = (
 
 
 class Sequence:
-    """name, steps: list of (protocol, port), window_ms, opens: True or False (closes), services: list of Service."""
+    """A fixed one: name, steps: list of (protocol, port), window_ms, opens (else it closes), services: list of Service."""
 
 
 def load(data, clients_data=None):
@@ -287,7 +290,7 @@ def neighbours(sequence):
 
 def no_decoys(policy):
     """The ports that may not be decoys: steps and protected ports, whatever their protocol."""
-    steps = {port for sequence in policy.sequences for _, port in sequence.steps}
+    steps = {port for sequence in policy.sequences for _, port in sequence.steps} | {policy.spa_port, policy.fwknop_port}
     return steps | {service.port for service in policy.services} | {service.to6_port for service in policy.services}
 
 

@@ -8,7 +8,10 @@ OPS = (OPEN, CLOSE, RENEW)
 class Request:
     """client: core.clients.Client; op: OPEN, CLOSE or RENEW; services: list of Service; ttl_s: seconds wanted, 0 for the
     service's own; stamp_us: when it was made; address: 4 or 16 bytes, for which it is; stated: it is named in the packet.
+    content: of a kind with stamps in whole seconds, 8 bytes that two packets do not share.
     """
+
+    content = None
 
     def __init__(self, client, op, services, ttl_s, stamp_us, address, stated):
         self.client = client

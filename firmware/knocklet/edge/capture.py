@@ -3,7 +3,7 @@
 AF_PACKET, SOCK_DGRAM (no link header: Ethernet, PPPoE and tun look alike), PACKET_RX_RING with TPACKET_V2.
 Sources: packet(7), linux/if_packet.h, Documentation/networking/packet_mmap.rst.
 
-    frame (256 bytes):  0 status  4 length  8 captured  12 mac  14 net (u16: offset of the network header)  ...
+    frame (512 bytes):  0 status  4 length  8 captured  12 mac  14 net (u16: offset of the network header)  ...
 """
 
 import socket
@@ -12,7 +12,7 @@ from sys import byteorder
 from uctypes import addressof, bytearray_at
 
 from ..core import bpf
-from ..core.filter import KEEP_BYTES, nothing
+from ..core.filter import everything, nothing
 from . import libc
 
 _SOL_PACKET = 263
@@ -25,7 +25,7 @@ _AF_PACKET = 17
 _ETH_P_ALL = 3  # in network order below
 _TPACKET_V2 = 1
 
-_FRAME_BYTES = 256
+_FRAME_BYTES = 512  # 80 of its own, and the longest that filter.py keeps, of IPv4 without options (packet.payload_bytes)
 _BLOCK_BYTES = 65536
 _LITTLE = byteorder == "little"
 # Which byte of a native number is the lowest: tp_status is 32 bits, tp_len and tp_snaplen too, tp_net 16.
@@ -34,12 +34,13 @@ _LENGTH_LOW, _LENGTH_HIGH = (4, 5) if _LITTLE else (7, 6)
 _CAPTURED_LOW, _CAPTURED_HIGH = (8, 9) if _LITTLE else (11, 10)
 _NET_LOW, _NET_HIGH = (14, 15) if _LITTLE else (15, 14)
 _TP_STATUS_USER = 1
+_EVERYTHING = everything()
 
 
 def attach_filter(sock, program):
     """Replace the kernel filter of a socket (instructions of core.bpf). Raises OSError."""
     code = bpf.assemble(program)
-    sock.setsockopt(libc.SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", len(program), addressof(code)))
+    sock.setsockopt(libc.SOL_SOCKET, _SO_ATTACH_FILTER, pack("@HP", len(code) // bpf.INSTRUCTION_BYTES, addressof(code)))
 
 
 class Capture:
@@ -69,7 +70,7 @@ class Capture:
         self._end = count * _FRAME_BYTES
         self.ifindex = 0  # 0: listening to nothing
         self.dropped = 0  # by the kernel, because the ring was full
-        self.attach(nothing())
+        self.attach([nothing()])
 
     def ready(self):
         """Is a packet waiting? Sets at, length and captured. Hot: allocates nothing."""
@@ -93,21 +94,23 @@ class Capture:
         i += _FRAME_BYTES
         self._frame = 0 if i == self._end else i
 
-    def attach(self, program):
-        """Replace the kernel filter (instructions of core.bpf); the old one serves until the new one is in.
+    def attach(self, programs):
+        """Replace the kernel filter by the first of these (lists of instructions of core.bpf) that the kernel has memory for
+        (net.core.optmem_max); the old one serves until the new one is in. Returns its place.
 
-        Where the kernel has no memory for it (net.core.optmem_max), everything passes and is judged here.
+        Where none fits, everything passes and is judged here: -1.
         """
-        everything = [bpf.instruction(bpf.RET, KEEP_BYTES)]
-        # Before Linux 6.8 old and new are charged together: go through one that passes everything.
-        for attempt in (program, everything, program):
-            try:
-                attach_filter(self.socket, attempt)
-                if attempt is program:
-                    return
-            except OSError:
-                if attempt is everything:
-                    raise
+        for place, program in enumerate(programs):
+            # Before Linux 6.8 old and new are charged together: go through one that passes everything.
+            for attempt in (program, _EVERYTHING, program):
+                try:
+                    attach_filter(self.socket, attempt)
+                    if attempt is program:
+                        return place
+                except OSError:
+                    if attempt is _EVERYTHING:
+                        raise
+        return -1
 
     def bind(self, ifindex):
         """Listen to this interface from now on. Raises OSError."""

@@ -9,16 +9,25 @@ _WRITABLE_BY_OTHERS = 0o022
 _READABLE_BY_OTHERS = 0o044
 
 
-def read(path, secret="sequences", readers=_READABLE_BY_OTHERS):
+def there(path):
+    """Is there such a file?"""
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def read(path, secret="sequences", readers=_READABLE_BY_OTHERS, limit_bytes=_LIMIT_BYTES):
     """(its bytes, warnings: list of lines). secret: what it hides, from whom: mode bits `readers`. Raises ConfigError."""
     try:
         found = os.stat(path)
         if found[4] != 0 or found[0] & _WRITABLE_BY_OTHERS:
             raise ConfigError("%s: others may write it; allowed: owner root, mode 0600" % path)
-        if found[6] > _LIMIT_BYTES:
-            raise ConfigError("%s: %d bytes; allowed: %d" % (path, found[6], _LIMIT_BYTES))
+        if found[6] > limit_bytes:
+            raise ConfigError("%s: %d bytes; allowed: %d" % (path, found[6], limit_bytes))
         with open(path, "rb") as file:
-            data = file.read(_LIMIT_BYTES)
+            data = file.read(limit_bytes)
     except OSError as error:
         raise ConfigError("%s: cannot be read (error %d)" % (path, error.errno))
     if found[0] & readers:

@@ -39,8 +39,9 @@ class Doors:
 
     # Opening and closing
 
-    def open(self, service, address, client, now_ms):
-        """Open `service` for `address` (4 or 16 bytes), or renew. Returns True when the kernel has acknowledged."""
+    def open(self, service, address, client, now_ms, wanted_s=0):
+        """Open `service` for `address` (4 or 16 bytes), or renew; for wanted_s seconds at most, 0: as long as the service says.
+        Returns True when the kernel has acknowledged."""
         grants = self.grants
         family = 4 if len(address) == 4 else 6
         if family not in service.families:
@@ -50,24 +51,39 @@ class Doors:
         known = bool(grants.of_entry((service.index, address)))
         if known and service.one_shot:
             self._look(now_ms)  # a used one is told as used, not taken for a live one
+        entry_s = self._entry_s(service, address, service.life_s(wanted_s), now_ms)
         try:
             try:
-                self._add(service, address, known)
+                self._add(service, address, entry_s, known)
             except Missing:
                 self._restore(now_ms)
-                self._add(service, address, False)
+                self._add(service, address, entry_s, False)
         except FirewallError as error:
             return self._refuse(now_ms, service, client, address, str(error))
-        grant, new = grants.put(service, address, client, now_ms)
+        grant, new = grants.put(service, address, client, now_ms, wanted_s)
         kind = "opened" if new else "renewed"
         self.counts[kind] += 1
         self._plan(now_ms)
-        self._events.tell(now_ms, kind, ends_s=service.max_s or service.ttl_s, **_named(grant))
+        life_s, max_s = service.life_s(wanted_s)
+        self._events.tell(now_ms, kind, ends_s=max_s or life_s, **_named(grant))
         return True
 
-    def _add(self, service, address, known):
+    def _entry_s(self, service, address, life_s, now_ms):
+        """What the kernel's entry gets: a shorter grant does not shorten that of another client at the same address."""
+        left_ms, max_left_ms = self.grants.entry_left((service.index, address), now_ms)
+        if service.idle_s:  # traffic renews it to the service's own anyway
+            return life_s[0], max(life_s[1], -(-max_left_ms // 1000))
+        return max(life_s[0], -(-left_ms // 1000)), 0
+
+    def _add(self, service, address, entry_s, known):
         family = 4 if len(address) == 4 else 6
-        self.firewall.add(service, family, address, service.idle_s or service.ttl_s, service.max_s, known)
+        self.firewall.add(service, family, address, entry_s[0], entry_s[1], known)
+
+    def renew(self, service, address, client, now_ms, wanted_s=0):
+        """Open again what is open for this client. Returns False when nothing is, or the kernel refused."""
+        if service.one_shot:
+            self._look(now_ms)  # it may be used up by now
+        return self.grants.find(service, address, client) is not None and self.open(service, address, client, now_ms, wanted_s)
 
     def _refuse(self, now_ms, service, client, address, reason):
         self.counts["refused"] += 1
@@ -112,12 +128,15 @@ class Doors:
 
     def _end(self, grant, now_ms, event_type, reason=None):
         """Forget the grant, take its entry away when it was the last one that needed it, and tell."""
-        if self.grants.end(grant):
-            family = 4 if len(grant.address) == 4 else 6
-            try:
+        before_ms = self.grants.entry_left(grant.key(), now_ms)[0]
+        family = 4 if len(grant.address) == 4 else 6
+        try:
+            if self.grants.end(grant):
                 self.firewall.remove(grant.service, family, grant.address)
-            except FirewallError:  # the next look restores the rules, or takes the entry away
-                self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
+            else:
+                self._shorten(grant.service, family, grant.address, before_ms, now_ms)
+        except FirewallError:  # the next look restores the rules, or takes the entry away
+            self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
         self.counts["ended"] += 1
         pair = (grant.service, grant.address)
         if pair not in self._past:
@@ -126,6 +145,12 @@ class Doors:
         if reason:
             fields["reason"] = reason
         self._events.tell(now_ms, event_type, **fields)
+
+    def _shorten(self, service, family, address, before_ms, now_ms):
+        """Another client's grant lives on: the entry ends with that one, also if we should not be there any more then."""
+        left_ms = self.grants.entry_left((service.index, address), now_ms)[0]
+        if left_ms < before_ms and not service.idle_s and not service.one_shot:
+            self.firewall.add(service, family, address, max(1, -(-left_ms // 1000)), 0, True)
 
     # Policy and firewall
 

@@ -14,13 +14,14 @@ _RING_BLOCKS = 8  # 64 KiB each, for all interfaces together
 
 
 class Interface:
-    """One configured name: `ring` (its Capture), `own` (its addresses), `up`."""
+    """One configured name: `ring` (its Capture), `own` (its addresses), `up`, `filter`: which of the filters it has."""
 
     def __init__(self, name, ring):
         self.name = name
         self.ring = ring
         self.own = OwnAddresses()
         self.up = False
+        self.filter = 0
 
 
 class Interfaces:
@@ -28,7 +29,7 @@ class Interfaces:
         self.all = []
         self._loop = loop
         self._events = events
-        self._program = nothing()
+        self._programs = [nothing()]
         self._links = {}  # ifindex -> (name, is it up)
         self._addresses = {}  # ifindex -> set of (address, prefix length): one address may have two, and lose one
 
@@ -44,19 +45,24 @@ class Interfaces:
             raise KnockletError("interfaces: no packet socket (error %d): needs root and CONFIG_PACKET" % error.errno)
         return rings
 
-    def set(self, names, rings, program, now_ms):
-        """Listen on these names with this filter; `rings` are open_rings(names), rings of names that stay are kept."""
-        self._program = program
+    def set(self, names, rings, programs, now_ms):
+        """Listen on these names with these filters (Capture.attach); `rings` are open_rings(names), those of names that
+        stay are kept."""
         kept = {interface.name: interface for interface in self.all}
         for name in [name for name in kept if name not in names]:
             interface = kept.pop(name)
             self._loop.remove(interface.ring.socket)
             interface.ring.close()
         self.all = [kept.get(name) or self._new(name, rings[name]) for name in names]
+        self.filter(programs)
+        self.match(now_ms)
+
+    def filter(self, programs):
+        """Replace the filter of all interfaces; no packet that both let through is lost."""
+        self._programs = programs
         for interface in self.all:
             if interface.ring.ifindex:
-                interface.ring.attach(program)
-        self.match(now_ms)
+                interface.filter = interface.ring.attach(programs)
 
     def _new(self, name, ring):
         self._loop.add(ring.socket, lambda flags: flags & POLLERR and ring.clear_error())  # packets: Loop takes them
@@ -113,10 +119,10 @@ class Interfaces:
             return
         ring.ifindex = 0
         try:
-            ring.attach(nothing())  # renamed away or gone: what the old binding still hears is not ours
+            ring.attach([nothing()])  # renamed away or gone: what the old binding still hears is not ours
             if ifindex:
                 ring.bind(ifindex)
-                ring.attach(self._program)
+                interface.filter = ring.attach(self._programs)
         except OSError:  # gone again meanwhile: rtnetlink will say so
             ring.ifindex = 0
 

@@ -1,13 +1,15 @@
 """One captured packet, from the ring to the doors: parse, is it to us, match, and only then open or close.
 
-This is the hot path: until a packet completes a sequence it allocates nothing and calls nothing outside.
+This is the hot path: until a packet completes a sequence, or has the form of a client's signed one, it allocates nothing and
+calls nothing outside.
 """
 
 from array import array
 
 from ..core import verdict
 from ..core.clock import MASK, age
-from ..core.packet import Packet
+from ..core.matcher import SEQUENCES
+from ..core.packet import UDP, Packet
 from ..core.summary import FLOOD, SWEEP
 from ..wire.addresses import format_address
 
@@ -18,7 +20,8 @@ _FLOOD_MS = 1000
 
 class Knocks:
     def __init__(self, interfaces, matcher, doors, events):
-        self.sequences = []  # as given to the matcher
+        self.sequences = {}  # as given to the matcher
+        self.clients = None  # edge/client_knocks.py, where there are clients with keys
         self.counts = array("I", bytes(4 * verdict.COUNT))  # by verdict, modulo 2**30
         self._interfaces = interfaces
         self._matcher = matcher
@@ -46,24 +49,33 @@ class Knocks:
                 self._count(interface, taken, now_ms)
                 return True
             taken += 1
-            kind = self._judge(interface, ring, now_ms)
-            self.counts[kind] = (self.counts[kind] + 1) & MASK
-            if kind == verdict.COMPLETE:
-                self._complete(ring.frames, now_ms)
-            elif kind == verdict.SWEEP:
-                self._swept(interface, now_ms)
+            self._take(interface, ring, now_ms)
             ring.release()
         if taken:
             self._count(interface, taken, now_ms)
         return False
+
+    def _take(self, interface, ring, now_ms):
+        kind = self._judge(interface, ring, now_ms)
+        if kind == verdict.COMPLETE:
+            kind = self._complete(ring.frames, now_ms)
+        elif kind == verdict.SWEEP:
+            self._swept(interface, now_ms)
+        self.counts[kind] = (self.counts[kind] + 1) & MASK
 
     def _judge(self, interface, ring, now_ms):
         kind = self._packet.parse(ring.frames, ring.at, ring.captured, ring.length)
         if kind == verdict.PARSED:
             kind = self._addressed(interface.own, ring.frames)
         if kind == verdict.PARSED:
-            kind = self._matcher.knock(self._packet, ring.frames, now_ms)
+            kind = self._meaning(ring.frames, now_ms)
         return kind
+
+    def _meaning(self, frames, now_ms):
+        packet = self._packet
+        if self.clients and packet.protocol == UDP and self.clients.signed.takes(packet.port):
+            return self.clients.signed.judge(packet, frames, now_ms)
+        return self._matcher.knock(packet, frames, now_ms)
 
     def _addressed(self, own, frames):
         packet = self._packet
@@ -104,13 +116,19 @@ class Knocks:
             self._events.tell(now_ms, "flood", interface=interface.name)
 
     def _complete(self, frames, now_ms):
+        """What the matcher has completed is done. Returns the verdict: a one-time sequence may have been used before."""
         source = self._source(frames)
-        for number, sequence in enumerate(self.sequences):
+        kind = verdict.COMPLETE
+        for number in self.sequences:
             if self._matcher.completed >> number & 1:
-                if sequence.opens:
+                sequence = self.sequences[number]
+                if number >= SEQUENCES:
+                    kind = self.clients.one_time(sequence, source, now_ms)
+                elif sequence.opens:
                     for service in sequence.services:
                         self._doors.open(service, source, sequence.name, now_ms)
                 else:
                     grants = [grant for grant in self._doors.grants.live
                               if grant.address == source and grant.service in sequence.services]  # fmt: skip
                     self._doors.close(grants, "sequence", now_ms)
+        return kind

@@ -124,7 +124,7 @@ class Reports:
             "sha256": self._engine.config_sha256,
             "trial": False,
             "services": [service.name for service in policy.services],
-            "clients": [sequence.name for sequence in policy.sequences],
+            "clients": [one.name for one in policy.sequences + policy.clients],
         }
 
 

@@ -24,7 +24,8 @@ class Verbs:
             "version": VERSION,
             "uptime_s": age(now_ms(), engine.started_ms) // 1000,
             "interfaces": [
-                {"name": i.name, "up": i.up, "ring_dropped": i.ring.count_dropped(), "addresses_left_out": i.own.left_out}
+                {"name": i.name, "up": i.up, "ring_dropped": i.ring.count_dropped(), "addresses_left_out": i.own.left_out,
+                 "filter": engine.ports.filter_of(i)}
                 for i in engine.interfaces.all
             ],
             "zone": engine.policy.zone,
@@ -32,7 +33,8 @@ class Verbs:
             "firewall_why": engine.firewall_why,
             "services": len(engine.policy.services),
             "sequences": len(engine.policy.sequences),
-            "decoys": len(engine.decoys),
+            "clients": len(engine.policy.clients),
+            "decoys": len(engine.ports.decoys),
             "warnings": engine.warnings,
             "grants": len(engine.doors.grants.live),
             "counts": engine.doors.counts,
@@ -42,6 +44,7 @@ class Verbs:
             "heap_alloc_bytes": gc.mem_alloc(),
             "heap_free_bytes": gc.mem_free(),
             "log_dropped": engine.log.dropped,
+            "keys": engine.clients.status() if engine.clients else "none: the configuration has no clients",
             "agent": engine.agent.counts if engine.agent else "none: the configuration has no id, or see warnings",
         }
 

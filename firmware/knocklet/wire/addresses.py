@@ -39,6 +39,13 @@ def parse_address(text):
     return parse_ipv6(text) if ":" in text else parse_ipv4(text)
 
 
+def is_unicast(address):
+    """Can one host have it? 4 or 16 bytes; not: unspecified, "this network", loopback, multicast, IPv4 within IPv6."""
+    if len(address) == 4:
+        return address[0] not in (0, 127) and address[0] < 224
+    return any(address[:10]) and address[0] != 0xFF
+
+
 def _groups(text, last):
     """The bytes of the groups between colons, none for an empty text; only the `last` ones may end in a dotted IPv4."""
     found = b""

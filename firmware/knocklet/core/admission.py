@@ -1,0 +1,101 @@
+"""Admission: an authentic request is fresh, may come from there, and asks for what the policy gives its client.
+
+A stamp is used once: it must be later than the last one accepted of this client (as the replay store has it), than the issue
+of its key and than the store's floor; and near the time of the gateway's clock, while that is trusted. While it is not, the
+order of stamps is all there is to go by, and a stamp from the far future is refused, which would lock its client out.
+"""
+
+from ..wire.spa_packet import OPEN
+from . import verdict
+from .token_bucket import TokenBucket
+
+STAMPS = 0  # what the replay store keeps under the fingerprint: stamps; else the index of a service with otp
+GRANTS_PER_CLIENT = 8
+SPA_WINDOW_US = 60_000_000
+FWKNOP_WINDOW_US = 120_000_000
+_FAR_US = 400 * 86_400 * 1_000_000
+_REPEAT_US = 2_000_000
+_CONTENTS = 8  # of packets with one and the same stamp
+
+
+class Admission:
+    """store: what has been used: last(fingerprint, what), floor_us (edge/replay_store.py); grants: core.grants.Grants."""
+
+    def __init__(self, store, grants):
+        self._store = store
+        self._grants = grants
+        self._buckets = {}  # fingerprint -> TokenBucket
+        self._accepted = {}  # fingerprint -> (stamp_us, services' indexes, address, contents) of the last one accepted
+
+    def keep(self, fingerprints):
+        """These clients are in the policy: forget the others."""
+        for known in (self._buckets, self._accepted):
+            for fingerprint in list(known):
+                if fingerprint not in fingerprints:
+                    del known[fingerprint]
+
+    def in_time(self, fingerprint, now_ms):
+        """Has this client sent no more than it may?"""
+        bucket = self._buckets.get(fingerprint)
+        if bucket is None:
+            bucket = self._buckets[fingerprint] = TokenBucket()
+        return bucket.take(now_ms)
+
+    def judge(self, fingerprint, request, sender, clock):
+        """ACCEPTED, or why not. clock: (is it trusted, now in microseconds, how far a stamp may be from it)."""
+        kind = self._fresh(fingerprint, request, clock)
+        if kind != verdict.ACCEPTED:
+            return kind
+        if not _may_come_from(request, sender):
+            return verdict.WRONG_SOURCE
+        return self.allowed(request)
+
+    def _fresh(self, fingerprint, request, clock):
+        trusted, now_us, window_us = clock
+        floor_us = self._store.floor_us
+        if floor_us is None:  # what was used before is not known
+            return verdict.CLOCK_NOT_TRUSTED
+        stored_us = self._store.last(fingerprint, STAMPS)
+        last_us = max(stored_us, request.client.issued_us, floor_us)
+        if request.stamp_us < last_us or request.stamp_us == last_us and not self._is_other(fingerprint, request, stored_us):
+            return verdict.REPLAYED
+        if trusted:
+            return verdict.ACCEPTED if abs(request.stamp_us - now_us) <= window_us else verdict.STALE
+        return verdict.ACCEPTED if request.stamp_us - last_us <= _FAR_US else verdict.TOO_FAR_AHEAD
+
+    def _is_other(self, fingerprint, request, stored_us):
+        """Of a kind with stamps in seconds: is it another packet than those that were accepted of the same second?"""
+        stamp_us, _, _, contents = self._accepted.get(fingerprint, (-1, (), b"", ()))
+        return (request.content is not None and stamp_us == request.stamp_us == stored_us
+                and request.content not in contents and len(contents) < _CONTENTS)  # fmt: skip
+
+    def allowed(self, request):
+        """Does the policy give the client what it asks for? ACCEPTED, or why not."""
+        if not request.services or any(service not in request.client.services for service in request.services):
+            return verdict.NOT_ALLOWED
+        if request.op == OPEN:
+            name, held, new = request.client.name, 0, len(request.services)
+            for grant in self._grants.live:
+                if grant.client == name:
+                    held += 1
+                    new -= grant.address == request.address and grant.service in request.services
+            if new and held + new > GRANTS_PER_CLIENT:
+                return verdict.TOO_MANY_GRANTS
+        return verdict.ACCEPTED
+
+    def accepted(self, fingerprint, request):
+        """It is stored and will be done. Returns whether it is only a repeat of the one before."""
+        indexes = [service.index for service in request.services]
+        stamp_us, services, address, contents = self._accepted.get(fingerprint, (-1, (), b"", ()))
+        repeat = (request.op == OPEN and services == indexes and address == request.address
+                  and request.stamp_us - stamp_us < _REPEAT_US)  # fmt: skip
+        if stamp_us != request.stamp_us:
+            contents = ()
+        opened = indexes if request.op == OPEN else ()
+        self._accepted[fingerprint] = (request.stamp_us, opened, request.address, contents + (request.content,))
+        return repeat
+
+
+def _may_come_from(request, sender):
+    rule = request.client.source
+    return not request.stated if rule == "packet" else rule == "any" or request.stated and request.address == sender

@@ -1,0 +1,28 @@
+"""The policy, from the configuration and the file of clients beside it; refused where this MicroPython cannot serve it."""
+
+from hashlib import sha256
+
+from ..core import policy
+from ..core.errors import ConfigError
+from ..wire.hmac import hex_text
+from . import config_file
+
+_CLIENTS_BYTES = 131_072  # 512 clients
+
+
+def read(path):
+    """(the Policy, the digest of what it was read from, warnings: list of lines). Raises ConfigError."""
+    data, warnings = config_file.read(path)
+    clients_path = (path.rpartition("/")[0] or ".") + "/" + policy.CLIENTS_FILE
+    clients = b""
+    if config_file.there(clients_path):
+        clients, more = config_file.read(clients_path, "keys", limit_bytes=_CLIENTS_BYTES)
+        warnings += more
+    new = policy.load(data, clients or None)
+    if new.fwknop_port:
+        from . import ciphers  # not every MicroPython has what it needs
+
+        line = ciphers.missing(new)
+        if line:
+            raise ConfigError(line)
+    return new, hex_text(sha256(data + clients).digest()), warnings

@@ -1,0 +1,58 @@
+"""Which ports matter right now, for matcher and kernel filter: fixed and one-time steps, decoys, those of signed packets."""
+
+from ..core import bpf, decoys, filter
+from ..core.packet import TCP, UDP
+from ..core.policy import no_decoys
+
+
+class Ports:
+    def __init__(self, matcher, interfaces, knocks):
+        self.policy = None
+        self.decoys = []  # as they are now: some make room for one-time steps
+        self.clients = None  # edge.client_knocks.ClientKnocks, where there are clients with keys
+        self.filters = []  # names of the filters that were offered, as Interface.filter counts them
+        self._chosen = []  # decoys as they were chosen
+        self._matcher = matcher
+        self._interfaces = interfaces
+        self._knocks = knocks
+
+    def apply(self, policy, chosen):
+        """A new policy, with these decoys. Returns the filters for Interfaces.set."""
+        self.policy = policy
+        self._chosen = chosen
+        self._match(False)
+        return self._filters()
+
+    def time_changed(self, _now_ms):
+        """Other one-time steps, or tags, are right than before."""
+        self._match(True)
+        self._interfaces.filter(self._filters())
+
+    def _match(self, keep_attempts):
+        sequences = dict(enumerate(self.policy.sequences))
+        one_time = self.clients.sequences if self.clients else {}
+        sequences.update(one_time)
+        taken = {port for number in one_time for _, port in one_time[number].steps}
+        self.decoys = decoys.beside(self._chosen, taken | no_decoys(self.policy)) if taken else self._chosen
+        self._matcher.set_sequences(sequences, self.decoys, keep_attempts)
+        self._knocks.sequences = sequences
+
+    def _filters(self):
+        """The best one first; one that is longer than the kernel takes is left out."""
+        ports = {TCP: set(self.decoys), UDP: set(self.decoys)}
+        for sequence in self._knocks.sequences.values():
+            for protocol, port in sequence.steps:
+                ports[protocol].add(port)
+        spa_port, fwknop_port = self.policy.spa_port, self.policy.fwknop_port
+        made = []
+        self.filters = []
+        for name, block in self.clients.spa_blocks() if spa_port else [("ports", None)]:
+            program = filter.program(ports[TCP], ports[UDP], spa_port, block, fwknop_port)
+            if bpf.size(program) <= bpf.LIMIT:
+                made.append(program)
+                self.filters.append(name)
+        return made
+
+    def filter_of(self, interface):
+        """The name of the filter that an interface has."""
+        return self.filters[interface.filter] if interface.filter >= 0 else "everything: the kernel had no room for a filter"
