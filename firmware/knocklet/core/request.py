@@ -8,7 +8,10 @@ OPS = (OPEN, CLOSE, RENEW)
 class Request:
     """client: core.clients.Client; op: OPEN, CLOSE or RENEW; services: list of Service; ttl_s: seconds wanted, 0 for the
     service's own; stamp_us: when it was made; address: 4 or 16 bytes, for which it is; stated: it is named in the packet.
+    content: of fwknop, whose stamps are whole seconds, 8 bytes that tell packets of one second apart; else None.
     """
+
+    content = None
 
     def __init__(self, client, op, services, ttl_s, stamp_us, address, stated):
         self.client = client
