@@ -64,7 +64,8 @@ class TestRead(unittest.TestCase):
         self.assertEqual(read(PACKET, *clients), (verdict.BAD_MAC, None))
 
     def test_the_content_tells_packets_apart(self):
-        contents = [read(fwknop.packet(ALICE.fwknop, GOOD, salt))[1].content for salt in (b"saltsalt", b"saltsalu", b"saltsalt")]
+        packets = [fwknop.packet(ALICE.fwknop, GOOD, salt) for salt in (b"saltsalt", b"saltsalu", b"saltsalt")]
+        contents = [read(packet)[1].content for packet in packets]
         self.assertEqual(contents[0], contents[2])
         self.assertNotEqual(contents[0], contents[1])
 

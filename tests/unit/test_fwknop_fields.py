@@ -79,7 +79,7 @@ class TestRefused(unittest.TestCase):
             self.assertTrue(request.client is ALICE)
 
     def test_command(self):
-        self.refused("command", fwknop.fields(0, b"198.51.100.7,reboot"), fwknop.fields(0, HERE), fwknop.fields(0, b"", b"", b""))
+        self.refused("command", fwknop.fields(0, b"198.51.100.7,reboot"), fwknop.fields(0, HERE), fwknop.fields(0, b"", b""))
 
     def test_other_types(self):
         for kind in (5, 6, 7, 8, 9):
@@ -93,7 +93,7 @@ class TestRefused(unittest.TestCase):
 
     def test_nat_to_elsewhere(self):
         for nat in (b"192.168.1.51,80", b"192.168.1.50,81", b"192.168.1.50,8080", b"camera,80", b"192.168.1.050,80",
-                    b"192.168.1.50,080", b"192.168.1.50", b"192.168.1.50,80,", b"192.168.1.50:80", b"192.168.1.50,80,192.168.1.50,80",
+                    b"192.168.1.50,080", b"192.168.1.50", b"192.168.1.50,80,", b"192.168.1.50:80", b"192.168.1.50,80,80",
                     b" 192.168.1.50,80", b"0.0.0.0,0", b"127.0.0.1,80", b"198.51.100.1,8080", b","):  # fmt: skip
             text = fwknop.base64(nat)
             self.refused("not_allowed", fwknop.fields(2, b"198.51.100.7,tcp/8080", text))
@@ -109,16 +109,18 @@ class TestRefused(unittest.TestCase):
             self.refused("bad_source_field", fwknop.fields(1, address + b",tcp/22"))
 
     def test_address(self):
-        for address in (b"", b"1.2.3", b"1.2.3.4.5", b"1.2.3.256", b"01.2.3.4", b"1.2.3.4 ", b"a.b.c.d", b"host", b"2001:db8::1",
-                        b"1.2.3.4/24", b"1.2.3.-4", b"9" * 80):  # fmt: skip
+        for address in (b"", b"1.2.3", b"1.2.3.4.5", b"1.2.3.256", b"01.2.3.4", b"1.2.3.4 ", b"a.b.c.d", b"host",
+                        b"2001:db8::1", b"1.2.3.4/24", b"1.2.3.-4", b"9" * 80):  # fmt: skip
             self.refused("bad_fields", fwknop.fields(1, address + b",tcp/22"))
 
     def test_message(self):
         for message in (b"198.51.100.7", b"198.51.100.7,", b"198.51.100.7,tcp", b"198.51.100.7,tcp/", b"198.51.100.7,/22",
                         b"198.51.100.7,tcp/0", b"198.51.100.7,tcp/65536", b"198.51.100.7,tcp/022", b"198.51.100.7,tcp/22,",
-                        b"198.51.100.7,,tcp/22", b"198.51.100.7,sctp/22", b"198.51.100.7,TCP/22", b"198.51.100.7,tcp/22/23",
-                        b"198.51.100.7,tcp/-1", b"198.51.100.7,tcp/ 22", b"198.51.100.7;tcp/22", b"tcp/22", b"198.51.100.7\0,tcp/22",
-                        b"198.51.100.7,tcp/22\n", b"198.51.100.7,tcp/2\xb2", b",,,,,,,,"):  # fmt: skip
+                        b"198.51.100.7,,tcp/22", b"198.51.100.7,sctp/22", b"198.51.100.7,TCP/22",
+                        b"198.51.100.7,tcp/22/23",
+                        b"198.51.100.7,tcp/-1", b"198.51.100.7,tcp/ 22", b"198.51.100.7;tcp/22", b"tcp/22",
+                        b"198.51.100.7\0,tcp/22", b"198.51.100.7,tcp/22\n", b"198.51.100.7,tcp/2\xb2",
+                        b",,,,,,,,"):  # fmt: skip
             self.refused("bad_fields", fwknop.fields(1, message))
 
     def test_number_of_fields(self):

@@ -16,7 +16,7 @@ from ..wire.spa_packet import OPEN
 from . import fwknop_fields
 from .base64 import decode, encode
 from .request import Request
-from .verdict import BAD_BASE64, BAD_FIELDS, BAD_MAC, CHECK, PARSED, UNKNOWN_TAG, WRONG_LENGTH
+from .verdict import BAD_BASE64, BAD_FIELDS, BAD_MAC, CHECK, UNKNOWN_TAG, WRONG_LENGTH
 
 SHORTEST, LONGEST = 140, 384  # from 400 on it is GPG
 PREFIX = b"U2FsdGVkX1"  # all of "Salted__" but its last four bits, which the next character has, with two of the salt

@@ -65,7 +65,7 @@ def _address(request, address):
 
 
 def _services(request, doors, nat):
-    """The verdict that refuses these doors, (protocol, port) on the gateway's outside, or None. nat: where they lead, or None."""
+    """The verdict that refuses these doors, or None. doors: (protocol, port) on the gateway's outside; nat: where one leads."""
     for door in doors:
         found = [service for service in request.client.services if (service.protocol, service.port) == door]
         if not found:
