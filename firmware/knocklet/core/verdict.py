@@ -32,7 +32,7 @@ COMPLETE = 19  # of a fixed sequence, or of a one-time sequence that has not bee
 # Signed packets, in the order of the checks (gate.py, spa.py, admission.py). Up to BAD_MAC anybody can cause them; beyond, a
 # holder of the key, or somebody who sends his packets again.
 WRONG_LENGTH = 20
-UNKNOWN_TAG = 21  # no client has this tag in this slot
+UNKNOWN_TAG = 21  # no client has this tag in this slot; fwknop: no packet begins so
 OVER_BUDGET = 22  # one of those that were not chosen to be looked at (mac_budget.py)
 BAD_MAC = 23
 BAD_BASE64 = 24  # fwknop: not the one way to write it
