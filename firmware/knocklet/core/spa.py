@@ -15,7 +15,7 @@ def author(clients, packet):
 
 
 def read(client, packet, sender):
-    """(ACCEPTED, Request) of a packet that its author() made, or (why not, None). sender: its source address."""
+    """(PARSED, Request) of a packet that its author() made, or (why not, None). sender: its source address."""
     version, op, flags, index, ttl_s, stamp_us, source = spa_packet.fields(spa_packet.decrypted(client.keys, packet))
     if version != spa_packet.VERSION:
         return verdict.BAD_VERSION, None
@@ -30,4 +30,4 @@ def read(client, packet, sender):
     if spa_packet.slot_bytes(stamp_us // spa_packet.MINUTE_US & 0xFFFFFFFF) != packet[:4]:
         return verdict.BAD_SLOT, None
     services = [service for service in client.services if service.index == index]
-    return verdict.ACCEPTED, Request(client, op, services, ttl_s, stamp_us, address, stated)
+    return verdict.PARSED, Request(client, op, services, ttl_s, stamp_us, address, stated)

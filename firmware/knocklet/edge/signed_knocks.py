@@ -52,7 +52,7 @@ class SignedKnocks:
         if not self._admission.in_time(client.fingerprint, now_ms):
             return verdict.TOO_OFTEN
         kind, request = spa.read(client, data, sender)
-        if kind == verdict.ACCEPTED:
+        if kind == verdict.PARSED:
             kind = self._admit(client.fingerprint, request, sender, SPA_WINDOW_US, now_ms)
         return self.told(kind, client, sender, now_ms)
 
