@@ -23,6 +23,13 @@ setuid = _libc.func("i", "setuid", "i")
 getuid = _libc.func("i", "getuid", "")
 prctl = _libc.func("i", "prctl", "iLLLL")
 _getsockopt = _libc.func("i", "getsockopt", "iiipp")
+_timerfd_create = _libc.func("i", "timerfd_create", "ii")
+try:
+    _timerfd_settime = _libc.func("i", "__timerfd_settime64", "iipP")  # of 32-bit CPUs, seconds of 64 bits
+    _ITIMERSPEC = "@qqqq"
+except OSError:
+    _timerfd_settime = _libc.func("i", "timerfd_settime", "iipP")
+    _ITIMERSPEC = "@llll"
 
 PROT_READ_WRITE = 3
 MAP_SHARED = 1
@@ -40,6 +47,10 @@ PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 EAGAIN = 11  # of OSError: nothing there, or no room, for now
 _EINVAL = 22
+_CLOCK_REALTIME = 0
+_TFD_CLOEXEC = 0o2000000
+_TFD_TIMER_ABSTIME = 1
+_TFD_TIMER_CANCEL_ON_SET = 2
 
 
 def getsockopt(fd, level, option, fmt, asked=b""):
@@ -63,3 +74,19 @@ def peer_uid(sock):
         return getsockopt(sock.fileno(), SOL_SOCKET, SO_PEERCRED, "@iII")[1]
     except OSError:
         return -1
+
+
+def wall_timer():
+    """A file that becomes readable at a time of the clock on the wall, and at once when somebody sets the clock; None when
+    the kernel has no such timer. To be set again, not read: that makes it unreadable, and a read could wait."""
+    fd = _timerfd_create(_CLOCK_REALTIME, _TFD_CLOEXEC)
+    return open(fd, "rb") if fd >= 0 else None
+
+
+def set_wall_timer(timer, at_s):
+    """Returns False when it cannot be set so, and when the clock was set since the last time: it is set for all that."""
+    spec = pack(_ITIMERSPEC, 0, 0, at_s, 0)  # struct itimerspec: seconds and nanoseconds, of each further time and the first
+    if unpack(_ITIMERSPEC, spec)[2] != at_s:
+        return False  # after 2038
+    flags = _TFD_TIMER_ABSTIME | _TFD_TIMER_CANCEL_ON_SET
+    return _timerfd_settime(timer.fileno(), flags, spec, 0) == 0
