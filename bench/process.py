@@ -1,5 +1,6 @@
 """What the kernel tells of a running process."""
 
+import os
 from pathlib import Path
 
 
@@ -15,3 +16,9 @@ def sleeps(pid):
         if line.startswith("voluntary_ctxt_switches:"):
             return int(line.split()[1])
     raise RuntimeError(f"no voluntary_ctxt_switches of process {pid}")
+
+
+def cpu_s(pid):
+    """Seconds of processor time that it has used, in user space and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

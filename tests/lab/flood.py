@@ -16,12 +16,12 @@ _TESTS = Path(__file__).resolve().parent.parent
 class Flood:
     """A running flood against the gateway, up to the end of `with`."""
 
-    def __init__(self, lab, from_, destination, port, protocol, rate):
+    def __init__(self, lab, from_, destination, port, protocol, rate, prefix, length):
         self._lab = lab
         self._from = from_
         macs = [from_.mac.hex(), lab.gateway.mac.hex()]
         program = [sys.executable, "-P", "-c", "from lab import flood; flood.main()"]
-        self._command = [*program, "eth0", *macs, destination, port, protocol, rate or 0]
+        self._command = [*program, "eth0", *macs, destination, port, protocol, rate or 0, prefix.hex(), length]
         self._process = None
         self._begin = (0, 0.0)
 
@@ -54,7 +54,8 @@ class Flood:
 
 
 def main():
-    """The program: INTERFACE SOURCE_MAC DESTINATION_MAC ADDRESS PORT PROTOCOL RATE; RATE 0 is as fast as it goes."""
-    interface, source_mac, destination_mac, address, port, protocol, rate = sys.argv[1:]
+    """The program: INTERFACE SOURCE_MAC DESTINATION_MAC ADDRESS PORT PROTOCOL RATE PREFIX LENGTH; RATE 0: no limit."""
+    interface, source_mac, destination_mac, address, port, protocol, rate, prefix, length = sys.argv[1:]
     with Generator(interface, bytes.fromhex(source_mac), bytes.fromhex(destination_mac)) as generator:
-        generator.flood(address, int(port), protocol, int(rate) or None)
+        more = {"prefix": bytes.fromhex(prefix), "length": int(length)}
+        generator.flood(address, int(port), protocol, int(rate) or None, **more)

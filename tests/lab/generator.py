@@ -85,26 +85,37 @@ class Generator:
             batch.send(min(_BATCH, len(ports) - start))
         return len(ports)
 
-    def flood(self, destination, port, protocol="tcp", rate=None, duration_s=None, seed=None):
+    def flood(self, destination, port, protocol="tcp", rate=None, duration_s=None, seed=None, prefix=b"", length=0):
         """Packets to one port, each from another spoofed address; `rate` a second, or as fast as it goes.
 
-        Sources: 16.0.0.0 to 95.255.255.255, or any of 2001:db8:f::/64. Returns how many were sent.
+        Sources: 16.0.0.0 to 95.255.255.255, or any of 2001:db8:f::/64. `length` bytes of payload, other ones in each packet but
+        for `prefix`; its UDP checksum is then 0, which means none and stays right. Returns how many were sent.
         """
         ipv4 = ":" not in destination
-        packet = packets.packet("16.0.0.0" if ipv4 else "2001:db8:f::", destination, port, protocol)
+        payload = prefix + bytes(length - len(prefix)) if length else b""
+        packet = packets.packet("16.0.0.0" if ipv4 else "2001:db8:f::", destination, port, protocol, payload=payload)
         batch = _Batch(self._socket, self._frame(packet))
         fill = self._spoof_ipv4 if ipv4 else self._spoof_ipv6
         at_check = _ETHERNET_BYTES + (20 if ipv4 else 40) + packets.CHECKSUM[packets.PROTOCOLS[protocol]]
+        noise = length - len(prefix)
         numbers = random.Random(seed)
         sent, begin = 0, time.monotonic()
         while (passed := time.monotonic() - begin) < (duration_s or float("inf")):
             due = _BATCH if rate is None else min(int(passed * rate) - sent, _BATCH)
             fill(batch, due, at_check, numbers)
+            if noise > 0:
+                self._fill_with_noise(batch, due, at_check, noise, numbers)
             batch.send(due)
             sent += due
             if due < _BATCH:
                 time.sleep(_TICK_S)
         return sent
+
+    def _fill_with_noise(self, batch, count, at_check, length, numbers):
+        noise, size = numbers.randbytes(count * length), len(batch.original)
+        for number, at in enumerate(batch.starts[:count]):
+            batch.frames[at + size - length : at + size] = noise[number * length : (number + 1) * length]
+            _U16.pack_into(batch.frames, at + at_check, 0)
 
     def _spoof_ipv4(self, batch, count, at_check, numbers):
         frames, at_header, at_source = batch.frames, _ETHERNET_BYTES + 10, _ETHERNET_BYTES + 12

@@ -218,13 +218,13 @@ class Lab:
         with host.inside():
             return Generator("eth0", host.mac, self.gateway.mac)
 
-    def flood(self, step="7000/tcp", rate=20_000, to=None, from_=None):
+    def flood(self, step="7000/tcp", rate=20_000, to=None, from_=None, prefix=b"", length=0):
         """Spoofed sources, from a process of its own, for as long as `with lab.flood() as flood:`; see flood.rate().
 
-        rate: packets a second, None for as fast as it goes.
+        rate: packets a second, None for as fast as it goes. prefix, length: of a UDP payload, noise behind the prefix.
         """
         port, _, protocol = step.partition("/")
-        return Flood(self, from_ or self.attacker, to or self.gateway.ip4, port, protocol, rate)
+        return Flood(self, from_ or self.attacker, to or self.gateway.ip4, port, protocol, rate, prefix, length)
 
     def received_from_wan(self):
         """How many packets ever reached the gateway on wan0."""

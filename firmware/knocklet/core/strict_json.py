@@ -9,26 +9,30 @@ from .errors import ConfigError, printable
 
 _DEPTH = 8
 _DIGITS = 10
-_SPACE = " \t\r\n"
+_SPACE = b" \t\r\n"
+_DIGIT = b"0123456789"
 _ESCAPED, _ESCAPES = "\"\\/\b\f\n\r\t", "\"\\/bfnrt"
 _WORDS = (("true", True), ("false", False), ("null", None))
 
 
 class _Reader:
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, data):
+        self.data = data  # bytes: to find a character of a str, MicroPython counts from its beginning
         self.at = 0
 
     def fail(self, what):
-        line = self.text.count("\n", 0, self.at) + 1
-        raise ConfigError("line %d: %s" % (line, what))
+        raise ConfigError("line %d: %s" % (_line(self.data, self.at), what))
 
     def peek(self):
         """The next character that is not white space, "" at the end."""
-        text = self.text
-        while self.at < len(text) and text[self.at] in _SPACE:
+        data = self.data
+        while self.at < len(data) and data[self.at] in _SPACE:
             self.at += 1
-        return text[self.at] if self.at < len(text) else ""
+        return self.text(1)
+
+    def text(self, count):
+        """The next characters, fewer at the end."""
+        return str(self.data[self.at : self.at + count], "ascii")
 
     def skipped(self, character):
         """Step over the next character if it is this one."""
@@ -53,7 +57,7 @@ class _Reader:
         if first == "-" or first.isdigit():
             return self.integer()
         for word, value in _WORDS:
-            if self.text[self.at : self.at + len(word)] == word:
+            if self.text(len(word)) == word:
                 self.at += len(word)
                 return value
         self.fail("expected a value, found %s" % _shown(first))
@@ -90,25 +94,27 @@ class _Reader:
         parts = []
         self.at += 1
         while True:
-            if self.at >= len(self.text):
+            end = self.data.find(b'"', self.at)
+            part = self.data[self.at : end if end >= 0 else len(self.data)].split(b"\\")[0]
+            for i, byte in enumerate(part):
+                if byte < 32:
+                    self.at += i
+                    self.fail("control character in a text")
+            parts.append(str(part, "ascii"))
+            self.at += len(part)
+            if self.at == len(self.data):
                 self.fail("text without closing quote")
-            character = self.text[self.at]
-            if character == '"':
-                self.at += 1
+            self.at += 1
+            if self.at - 1 == end:
                 return "".join(parts)
-            if ord(character) < 32:
-                self.fail("control character in a text")
-            if character == "\\":
-                self.at += 1
-                character = self.escape()
-            parts.append(character)
+            parts.append(self.escape())
             self.at += 1
 
     def escape(self):
-        letter = self.text[self.at : self.at + 1]
+        letter = self.text(1)
         if letter and letter in _ESCAPES:
             return _ESCAPED[_ESCAPES.index(letter)]
-        digits = self.text[self.at + 1 : self.at + 5]
+        digits = self.text(5)[1:]
         if letter != "u" or len(digits) != 4 or any(d not in "0123456789abcdefABCDEF" for d in digits):
             self.fail("unknown escape after '\\': %s" % _shown(letter))
         code = int(digits, 16)
@@ -118,18 +124,21 @@ class _Reader:
         return chr(code)
 
     def integer(self):
+        minus = self.skipped("-")
         start = self.at
-        if self.text[self.at] == "-":
+        while self.at < len(self.data) and self.data[self.at] in _DIGIT:
             self.at += 1
-        digits = self.at
-        while self.at < len(self.text) and self.text[self.at].isdigit():
-            self.at += 1
-        number = self.text[digits : self.at]
-        if not number or len(number) > _DIGITS or (number[0] == "0" and len(number) > 1):
+        digits = self.data[start : self.at]
+        if not digits or len(digits) > _DIGITS or (digits[0] == 0x30 and len(digits) > 1):
             self.fail("a number has 1 to %d digits and no leading zero" % _DIGITS)
-        if self.text[self.at : self.at + 1] in (".", "e", "E"):
+        if self.text(1) in (".", "e", "E"):
             self.fail("numbers are whole")
-        return int(self.text[start : self.at])
+        return -int(digits) if minus else int(digits)
+
+
+def _line(data, at):
+    """The number of the line that this byte is in."""
+    return data[:at].count(b"\n") + 1
 
 
 def _shown(text):
@@ -140,9 +149,8 @@ def loads(data):
     """The value of a JSON text given as bytes. Raises ConfigError with the line number."""
     for at, byte in enumerate(data):
         if byte >= 127 or byte < 32 and byte not in b"\t\r\n":
-            line = data.count(b"\n", 0, at) + 1
-            raise ConfigError("line %d: byte 0x%02x: only ASCII text is allowed" % (line, byte))
-    reader = _Reader(str(data, "ascii"))
+            raise ConfigError("line %d: byte 0x%02x: only ASCII text is allowed" % (_line(data, at), byte))
+    reader = _Reader(data)
     value = reader.value(1)
     if reader.peek():
         reader.fail("text after the end: %s" % _shown(reader.peek()))

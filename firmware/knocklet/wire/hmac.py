@@ -1,59 +1,55 @@
 """HMAC-SHA256 (RFC 2104), HKDF (RFC 5869) and the keystream made of them, for interpreters that have only SHA-256.
 
-MicroPython's hash objects cannot be copied and are used up by digest(): of a key that is used often, its two padded blocks
-are kept instead (pads).
+MicroPython's hash objects cannot be copied and are used up by digest(), so nothing is kept between two calls. Many bytes are
+XORed as one big number: many times as fast as one by one.
 """
 
 from hashlib import sha256
 
 _BLOCK_BYTES = 64
 BYTES = 32
-_INNER = bytes([byte ^ 0x36 for byte in range(256)])
-_OUTER = bytes([byte ^ 0x5C for byte in range(256)])
+_INNER = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
+_OUTER = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 
 
 def pads(key):
-    """What hmac_of() wants of a key: its inner and its outer block."""
+    """A key's inner and outer block; key: at most 64 bytes."""
+    number = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
+    return (number ^ _INNER).to_bytes(_BLOCK_BYTES, "big"), (number ^ _OUTER).to_bytes(_BLOCK_BYTES, "big")
+
+
+def hmac(key, *parts):
+    """The 32 bytes of HMAC-SHA256 over the parts (bytes-like) one after the other."""
     if len(key) > _BLOCK_BYTES:
         key = sha256(key).digest()
-    key = key + bytes(_BLOCK_BYTES - len(key))
-    return bytes([_INNER[byte] for byte in key]), bytes([_OUTER[byte] for byte in key])
-
-
-def hmac_of(blocks, *parts):
-    """The 32 bytes of HMAC-SHA256 over the parts (bytes-like) one after the other; blocks: pads(key)."""
-    inner = sha256(blocks[0])
+    inner_block, outer_block = pads(key)
+    inner = sha256(inner_block)
     for part in parts:
         inner.update(part)
-    outer = sha256(blocks[1])
+    outer = sha256(outer_block)
     outer.update(inner.digest())
     return outer.digest()
 
 
-def hmac(key, *parts):
-    """hmac_of() for a key that is used once."""
-    return hmac_of(pads(key), *parts)
-
-
 def hkdf(ikm, salt, *infos):
     """32 bytes of key from `ikm` for each of the infos: one block of HKDF each, a list."""
-    blocks = pads(hmac(salt, ikm))
-    return [hmac_of(blocks, info, b"\x01") for info in infos]
+    key = hmac(salt, ikm)
+    return [hmac(key, info, b"\x01") for info in infos]
 
 
-def keystream(blocks, iv, count):
-    """`count` bytes to XOR a text with; blocks: pads(key). Never twice with the same key and iv (16 bytes)."""
+def keystream(key, iv, count):
+    """`count` bytes to XOR a text with. Never twice with the same key and iv (16 bytes)."""
     stream = b""
     number = 0
     while len(stream) < count:
-        stream += hmac_of(blocks, b"ks1", iv, bytes((number >> 24 & 255, number >> 16 & 255, number >> 8 & 255, number & 255)))
+        stream += hmac(key, b"ks1", iv, number.to_bytes(4, "big"))
         number += 1
     return stream[:count]
 
 
 def xor(one, other):
     """Two texts of the same length, byte by byte."""
-    return bytes([one[i] ^ other[i] for i in range(len(one))])
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
 
 
 def hex_text(data):

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from .hmac import hkdf, pads
+from .hmac import hkdf
 
 KEY_BYTES = 32
 FINGERPRINT_BYTES = 8
@@ -30,13 +30,11 @@ def otp_key(key, name):
 
 
 class ClientKeys:
-    """What comes from K_client at one gateway: enc, mac, tag, otp (each as pads) and fingerprint, its name in stores."""
+    """What comes from K_client at one gateway: the keys enc, mac, tag and otp, and fingerprint, its name in stores."""
 
     def __init__(self, key, name):
         """key: 32 bytes; name: the gateway's."""
         self.gateway_id = gateway_id(name)
-        enc, mac, tag, otp, fingerprint = derive(
-            key, name, b"spa enc v1", b"spa mac v1", b"spa tag v1", b"otp v1", b"fingerprint v1"
-        )
-        self.enc, self.mac, self.tag, self.otp = pads(enc), pads(mac), pads(tag), pads(otp)
-        self.fingerprint = fingerprint[:FINGERPRINT_BYTES]
+        made = derive(key, name, b"spa enc v1", b"spa mac v1", b"spa tag v1", b"otp v1", b"fingerprint v1")
+        self.enc, self.mac, self.tag, self.otp = made[:4]
+        self.fingerprint = made[4][:FINGERPRINT_BYTES]

@@ -2,7 +2,7 @@
 
 from struct import pack
 
-from .hmac import hmac_of
+from .hmac import hmac
 
 SLOT_S = 30  # a slot: unix seconds // 30
 COUNT, LOW, HIGH = 6, 20000, 59999  # unless the policy says otherwise
@@ -10,13 +10,13 @@ SLOTS_VALID = 1  # so many before and after the present one are valid too
 
 
 def otp_ports(key, service, slot, count=COUNT, low=LOW, high=HIGH):
-    """`count` distinct ports in low..high, in the order of knocking. key: pads of the client's otp key."""
+    """`count` distinct ports in low..high, in the order of knocking. key: the client's otp key."""
     span = high - low + 1
     limit = 65536 - 65536 % span
     ports = []
     block = 0
     while True:
-        data = hmac_of(key, b"otp1", pack(">BQI", service, slot, block))
+        data = hmac(key, b"otp1", pack(">BQI", service, slot, block))
         for i in range(0, len(data), 2):
             value = data[i] << 8 | data[i + 1]
             port = low + value % span

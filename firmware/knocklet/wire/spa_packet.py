@@ -9,7 +9,7 @@ slot: the stamp's minutes since 1970; tag: first 4 bytes of HMAC(spa tag, "tag1"
 
 from struct import pack, unpack
 
-from .hmac import equal, hmac_of, keystream, xor
+from .hmac import equal, hmac, keystream, xor
 
 BYTES = 88
 VERSION = 1
@@ -32,7 +32,7 @@ def slot_bytes(minutes):
 
 def tag(keys, slot):
     """The 4 bytes that only this client (wire.keys.ClientKeys) can compute for a slot (4 bytes)."""
-    return hmac_of(keys.tag, b"tag1", slot)[:TAG_BYTES]
+    return hmac(keys.tag, b"tag1", slot)[:TAG_BYTES]
 
 
 def mapped(address):
@@ -68,7 +68,7 @@ def seal(keys, iv, text):
 
 
 def _mac(keys, start):
-    return hmac_of(keys.mac, b"spa1", keys.gateway_id, start)
+    return hmac(keys.mac, b"spa1", keys.gateway_id, start)
 
 
 def is_from(keys, packet):
