@@ -48,7 +48,10 @@ def _lines(kept: Kept) -> list[Line]:
 
 
 def _style(below: str, fields: dict[str, Any]) -> str:
-    return "red" if below == STATE and fields.get("firewall") not in (None, "ok") else ""
+    if below != STATE:
+        return ""
+    failed = [key for key in ("firewall", "store") if fields.get(key, "ok") != "ok"]
+    return "red" if failed else "yellow" if fields.get("clock_trusted") is False else ""
 
 
 def _pairs(fields: dict[str, Any]) -> list[str]:

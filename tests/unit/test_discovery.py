@@ -53,7 +53,7 @@ class TestDiscovery(unittest.TestCase):
 
     def test_state_keys(self):
         used = [component["val_tpl"] for component in COMPONENTS.values() if component.get("stat_t", "").endswith("/state")]
-        for key in ("grants_open", "refused_total", "dropped_total", "firewall", "clock_trusted"):
+        for key in ("grants_open", "refused_total", "dropped_total", "firewall", "clock_trusted", "store"):
             self.assertTrue(any("value_json." + key in text for text in used), key)
 
     def test_size(self):

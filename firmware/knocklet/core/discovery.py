@@ -49,6 +49,7 @@ def payload(name, version):
         },
         "firewall_problem": _problem("Firewall problem", state, "value_json.firewall == 'ok'"),
         "clock_problem": _problem("Clock problem", state, "value_json.clock_trusted | default(true)"),
+        "store_problem": _problem("Storage problem", state, "value_json.store | default('ok') == 'ok'"),
         "close_all": {
             "p": "button",
             "name": "Close all now",

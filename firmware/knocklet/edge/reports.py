@@ -92,7 +92,7 @@ class Reports:
 
     def _state(self, _now_ms):
         engine = self._engine
-        return {
+        state = {
             "grants_open": len(engine.doors.grants.live),
             "opened_total": engine.doors.counts["opened"],
             "refused_total": engine.doors.counts["refused"],
@@ -101,6 +101,10 @@ class Reports:
             "waiting": self.outbox.waiting(),
             "warnings": len(engine.warnings),
         }
+        if engine.clients:
+            state["clock_trusted"] = engine.clients.clock.trusted
+            state["store"] = "failed" if engine.clients.store.failing else "ok"
+        return state
 
     def _grants(self, now_ms):
         live = self._engine.doors.grants.live
