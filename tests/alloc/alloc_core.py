@@ -19,9 +19,11 @@ sys.path[0:1] = [here + "/../../firmware", here + "/.."]
 from common.packets import GATEWAY4, GATEWAY6, SOURCE4, TCP, UDP, ipv4, ipv6, tcp, udp  # noqa: E402  (after the path is set)
 from knocklet.core import clock, summary, verdict  # noqa: E402
 from knocklet.core.attempts import GUARD, KEY_BYTES, Attempts  # noqa: E402
+from knocklet.core.fwknop import Fwknop  # noqa: E402
 from knocklet.core.matcher import Matcher  # noqa: E402
 from knocklet.core.own_addresses import OwnAddresses  # noqa: E402
 from knocklet.core.packet import Packet  # noqa: E402
+from knocklet.edge import ciphers  # noqa: E402
 from knocklet.edge.events import Events  # noqa: E402
 from knocklet.edge.knocks import Knocks  # noqa: E402
 
@@ -279,6 +281,20 @@ def _(i):
     source[2] = i >> 8
     knock_once(source, 7000, 6)
     knock_once(source, 8000, 6)
+
+
+# Fwknop.looks_right: at a stranger's packet, in all its outcomes.
+
+fwknop = Fwknop([], ciphers)
+payload = bytearray(b"\0\0+A")
+
+
+@case("Fwknop.looks_right")
+def _(i):
+    if fwknop.looks_right(payload, 2, 139 + i % 2) != (verdict.CHECK if i % 2 else verdict.WRONG_LENGTH):
+        raise ValueError
+    if fwknop.looks_right(payload, 3, 384) != verdict.UNKNOWN_TAG:
+        raise ValueError
 
 
 # Knocks: parse, own address, match and count, from a ring that is not the kernel's.

@@ -13,7 +13,7 @@ OUTCOMES = {
     "step_out_of_turn", "decoy_ended", "sweep", "step_started", "step_advanced", "complete",
 }  # fmt: skip
 PARTS = ("Packet.parse", "OwnAddresses.has", "clock.left", "Attempts.select", "Attempts.place", "Attempts.end_all",
-         "Events.noise", "Matcher.knock", "Knocks._swept", "Knocks.rings_ready")  # fmt: skip
+         "Events.noise", "Fwknop.looks_right", "Matcher.knock", "Knocks._swept", "Knocks.rings_ready")  # fmt: skip
 
 
 @functools.cache

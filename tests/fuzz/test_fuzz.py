@@ -11,20 +11,25 @@ INTERPRETERS = HERE.parents[1] / "build" / "micropython"
 INPUTS = int(os.environ.get("KNOCKLET_FUZZ_INPUTS", "1000000"))
 
 
+FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted
+
+
 @pytest.mark.parametrize(
-    ("fuzzer", "bits", "seed"),
+    ("fuzzer", "bits", "seed", "inputs"),
     [
-        ("fuzz_packet.py", 64, 20640),
-        ("fuzz_packet.py", 32, 20320),
-        ("fuzz_mqtt_codec.py", 64, 30640),
-        ("fuzz_mqtt_codec.py", 32, 30320),
+        ("fuzz_packet.py", 64, 20640, INPUTS // 2),
+        ("fuzz_packet.py", 32, 20320, INPUTS // 2),
+        ("fuzz_mqtt_codec.py", 64, 30640, INPUTS // 2),
+        ("fuzz_mqtt_codec.py", 32, 30320, INPUTS // 2),
+        ("fuzz_fwknop.py", 64, 40640, FEW // 2),
+        ("fuzz_fwknop.py", 32, 40320, FEW // 2),
+        pytest.param("fuzz_fwknop.py", 64, 40641, 5 * FEW, marks=pytest.mark.long),
+        pytest.param("fuzz_fwknop.py", 32, 40321, 5 * FEW, marks=pytest.mark.long),
     ],
 )
-def test_fuzz(fuzzer, bits, seed):
+def test_fuzz(fuzzer, bits, seed, inputs):
     interpreter = INTERPRETERS / str(bits) / "micropython"
     assert interpreter.exists(), f"no {bits}-bit MicroPython here: make setup says why"
-    run = subprocess.run(
-        [interpreter, HERE / fuzzer, str(INPUTS // 2), str(seed)], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([interpreter, HERE / fuzzer, str(inputs), str(seed)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.startswith(f"{INPUTS // 2} inputs of seed {seed}")
+    assert run.stdout.startswith(f"{inputs} inputs of seed {seed}")

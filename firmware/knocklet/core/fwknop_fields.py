@@ -51,8 +51,11 @@ def read(request, text):
         raise ValueError("timeout")
     for server_auth in rest:
         _text(server_auth)
-    address, *doors = _text(message).split(",")
-    return _address(request, parse_ipv4(address)) or _services(request, [_door(door) for door in doors], nat) or PARSED
+    words = _text(message).split(",")
+    address, doors = parse_ipv4(words[0]), [_door(word) for word in words[1:]]
+    if not doors:
+        raise ValueError("no port")
+    return _address(request, address) or _services(request, doors, nat) or PARSED
 
 
 def _address(request, address):
@@ -72,8 +75,6 @@ def _services(request, doors, nat):
             return NOT_ALLOWED
         if found[0] not in request.services:
             request.services.append(found[0])
-    if not doors:
-        raise ValueError("no port")
     if nat is None:
         return None
     service = request.services[0]
