@@ -36,6 +36,9 @@ class TestCiphers(unittest.TestCase):
         self.assertEqual(right.aes_cbc_decrypt(key, iv, made), text)
         if sys.implementation.name == "micropython":  # CPython has no cryptolib
             self.assertEqual(ciphers.aes_cbc_decrypt(key, iv, made), text)
+            for length in (1, 15, 17, 31):
+                with self.assertRaises(ValueError):
+                    ciphers.aes_cbc_decrypt(key, iv, made[:length])
 
 
 class TestMissing(unittest.TestCase):

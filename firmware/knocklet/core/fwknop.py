@@ -75,8 +75,6 @@ class Fwknop:
 
     def _decrypted(self, password, data):
         salt, ciphertext = data[_SALT_AT:_CIPHERTEXT_AT], data[_CIPHERTEXT_AT:]
-        if not ciphertext or len(ciphertext) % _BLOCK_BYTES:
-            raise ValueError("no whole blocks")
         md5 = self._ciphers.md5
         first = md5(password + salt)
         second = md5(first + password + salt)

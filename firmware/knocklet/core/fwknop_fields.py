@@ -30,9 +30,7 @@ def read(request, text):
     Returns PARSED or the verdict that refuses it. Raises ValueError when they do not read.
     """
     fields = text.split(":")
-    if len(fields) < 6:
-        raise ValueError("too few")
-    random, user, stamp, version, kind, message = fields[:6]
+    random, user, stamp, version, kind, message = fields[:6]  # with fewer of them: ValueError
     if len(random) != _RANDOM_DIGITS or not 0 < len(version) <= _VERSION_CHARACTERS or len(kind) != 1:
         raise ValueError("length")
     _number(random, _RANDOM_DIGITS)

@@ -21,7 +21,7 @@ sha1 = _digest("sha1")
 
 
 def aes_cbc_decrypt(key, iv, data):
-    """key: 32 bytes; iv: 16; data: whole blocks."""
+    """key: 32 bytes; iv: 16; data: whole blocks of 16. Raises ValueError for another length."""
     return aes(key, _CBC, iv).decrypt(data)
 
 
