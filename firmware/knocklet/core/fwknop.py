@@ -15,10 +15,10 @@ from ..wire.hmac import equal, pads
 from ..wire.spa_packet import OPEN
 from . import fwknop_fields
 from .base64 import decode, encode
+from .filter import FWKNOP_HIGH, FWKNOP_LOW
 from .request import Request
 from .verdict import BAD_BASE64, BAD_FIELDS, BAD_MAC, CHECK, UNKNOWN_TAG, WRONG_LENGTH
 
-SHORTEST, LONGEST = 140, 384  # from 400 on it is GPG
 PREFIX = b"U2FsdGVkX1"  # all of "Salted__" but its last four bits, which the next character has, with two of the salt
 _FIRST = (0x38, 0x39, 0x2B, 0x2F)  # so that is one of 8 9 + /
 _SALT_AT, _CIPHERTEXT_AT = 8, 16
@@ -44,7 +44,7 @@ class Fwknop:
 
     def looks_right(self, frame, at, length):
         """CHECK, or the verdict on a payload of `length` bytes at frame[at:] that can be nobody's. Hot: allocates nothing."""
-        if not SHORTEST <= length <= LONGEST:
+        if not FWKNOP_LOW <= length <= FWKNOP_HIGH:
             return WRONG_LENGTH
         return CHECK if frame[at] in _FIRST else UNKNOWN_TAG
 

@@ -7,7 +7,7 @@ user, message, nat and server_auth are base64 without "=". message: "address,pro
 5 and 6 by NAT to the gateway itself. user, version and server_auth (obsolete) mean nothing here.
 """
 
-from ..wire.addresses import format_address, parse_ipv4
+from ..wire.addresses import format_address, is_unicast, parse_ipv4
 from ..wire.steps import parse_port
 from .base64 import decode
 from .packet import TCP, UDP
@@ -62,7 +62,7 @@ def _address(request, address):
         return None
     request.address = address
     request.stated = True
-    return BAD_SOURCE_FIELD if address[0] in (0, 127) or address[0] >= 224 else None
+    return None if is_unicast(address) else BAD_SOURCE_FIELD
 
 
 def _services(request, doors, nat):
