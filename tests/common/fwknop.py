@@ -1,6 +1,6 @@
 """Packets as fwknop's client makes them, of any fields: written from the format's description, not from the engine's code."""
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 
 from common import ciphers
@@ -52,6 +52,14 @@ def packet(keys, blocks, salt=b"saltsalt"):
 def signed(keys, body):
     """A body, whatever it is, with its HMAC."""
     return body + base64(hmac(keys.digest, keys.hmac_key, b"U2FsdGVkX1" + body))
+
+
+def client_keys(texts):
+    """The FwknopKeys of what a configuration holds of them."""
+    made = FwknopKeys()
+    made.key, made.hmac_key = a2b_base64(texts["key"]), a2b_base64(texts["hmac_key"])
+    made.digest = texts["hmac"]
+    return made
 
 
 def client(name, services, key=bytes(range(32)), hmac_key=bytes(range(64, 128)), digest="sha256"):

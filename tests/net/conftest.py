@@ -60,11 +60,12 @@ class EngineDut(Dut):
         self._reader = None
         self.config_path = directory / "etc" / "config.json"
         self.run_dir = directory / "run"
+        self._clock = directory / "clock"
         self.config_path.parent.mkdir(mode=0o700)
 
     def command(self, *arguments):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
-        paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody"]
+        paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self._clock]
         return [self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *arguments]
 
     def write_config(self, config):
@@ -77,6 +78,13 @@ class EngineDut(Dut):
         """The gateway's key, where the engine looks for it; with it and an `id` in the configuration it reports."""
         with open(os.open(self.config_path.with_name("key"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(key)
+
+    def trust_clock(self, trusted=True):
+        """NTP has set the clock: an engine that starts believes it."""
+        if trusted:
+            self._clock.touch()
+        else:
+            self._clock.unlink(missing_ok=True)
 
     def start(self, wait=True):
         """Start the engine; returns when it is ready, unless wait=False."""
