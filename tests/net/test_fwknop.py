@@ -330,6 +330,21 @@ def test_replay_after_the_state_was_lost(lab, dut, client, trusted):
 
 
 @one_firewall
+def test_what_cannot_be_stored(lab, dut, client):
+    """Its stamp is a whole second: a restart within it could not tell it from a new one. So it does not open."""
+    state = dut.config_path.parent / "state"
+    shutil.rmtree(state)
+    state.write_bytes(b"")
+    knock(lab, client, "-A", "tcp/22", "-s")
+    assert dut.expect_event("refused")["reason"] == "not_stored"
+    assert kernel.entries(lab) == {}
+    state.unlink()
+    next_second()
+    knock(lab, client, "-A", "tcp/22", "-s")
+    dut.expect_event("opened", service="ssh")
+
+
+@one_firewall
 def test_clock_not_trusted(lab, dut, client):
     """The order of stamps is what counts then."""
     dut.kill()
