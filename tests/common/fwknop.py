@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from common import ciphers
 from knocklet.core.clients import Client, FwknopKeys
+from knocklet.core.policy import Service
 
 BLOCK = 64
 
@@ -71,4 +72,12 @@ def client(name, services, key=bytes(range(32)), hmac_key=bytes(range(64, 128)),
     if key:
         made.fwknop = FwknopKeys()
         made.fwknop.key, made.fwknop.hmac_key, made.fwknop.digest = key, hmac_key, digest
+    return made
+
+
+def service(name, protocol, port, to=None, to_port=0, families=(4, 6)):
+    """As far as it matters here."""
+    made = Service()
+    made.name, made.protocol, made.port, made.to, made.to_port = name, protocol, port, to, to_port
+    made.families = (4,) if to else families
     return made

@@ -18,7 +18,6 @@ from common.fwknop import base64  # noqa: E402
 from knocklet.core import verdict  # noqa: E402
 from knocklet.core.base64 import decode  # noqa: E402
 from knocklet.core.fwknop import Fwknop  # noqa: E402
-from knocklet.core.policy import Service  # noqa: E402
 
 SOURCE = bytes((203, 0, 113, 9))
 ADDRESSES = (b"198.51.100.7", b"0.0.0.0", b"127.0.0.1", b"224.0.0.1", b"0.0.0.1", b"1.2.3.04", b"256.1.1.1", b"::1", b"")
@@ -36,13 +35,11 @@ NO_DIGIT = 16  # a value for a byte
 bits = random.getrandbits
 
 
-def service(name, protocol, port, to=None, to_port=0):
-    made = Service()
-    made.name, made.protocol, made.port, made.to, made.to_port = name, protocol, port, to, to_port
-    return made
-
-
-SERVICES = [service("ssh", 6, 22), service("dns", 17, 53), service("camera", 6, 8080, bytes((192, 168, 1, 50)), 80)]
+SERVICES = [
+    fwknop.service("ssh", 6, 22),
+    fwknop.service("dns", 17, 53),
+    fwknop.service("camera", 6, 8080, bytes((192, 168, 1, 50)), 80),
+]
 CLIENT = fwknop.client("oldphone", SERVICES)
 SALTS = [bytes([i] * 8) for i in range(8)]
 

@@ -10,7 +10,6 @@ from common import ciphers, fwknop
 from knocklet.core import verdict
 from knocklet.core.fwknop import Fwknop
 from knocklet.core.packet import TCP, UDP
-from knocklet.core.policy import Service
 from lab.fwknop import FwknopClient
 from lab.host import run
 
@@ -19,16 +18,10 @@ SOURCE = bytes((203, 0, 113, 9))
 STATED = bytes((198, 51, 100, 7))
 
 
-def service(name, protocol, port, to=None, to_port=0):
-    made = Service()
-    made.name, made.protocol, made.port, made.to, made.to_port = name, protocol, port, to, to_port
-    return made
-
-
 SERVICES = [
-    service("ssh", TCP, 22),
-    service("dns", UDP, 53),
-    service("camera", TCP, 8080, bytes((192, 168, 1, 50)), 80),
+    fwknop.service("ssh", TCP, 22),
+    fwknop.service("dns", UDP, 53),
+    fwknop.service("camera", TCP, 8080, bytes((192, 168, 1, 50)), 80),
 ]
 
 

@@ -5,7 +5,6 @@ import unittest
 from common import ciphers, fwknop
 from knocklet.core import verdict
 from knocklet.core.fwknop import Fwknop
-from knocklet.core.policy import Service
 
 SOURCE = bytes((203, 0, 113, 9))
 # Made by fwknop 2.6.10.
@@ -22,13 +21,7 @@ ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 DIGESTS = ("sha256", "sha1", "md5")
 
 
-def service(port):
-    made = Service()
-    made.protocol, made.port, made.to, made.to_port = 6, port, None, 0
-    return made
-
-
-SSH = service(22)
+SSH = fwknop.service("ssh", 6, 22)
 ALICE = fwknop.client("alice", [SSH])
 GOOD = fwknop.padded(fwknop.sealed(fwknop.fields(1, b"198.51.100.7,tcp/22")))
 

@@ -6,7 +6,6 @@ from common import ciphers, fwknop
 from knocklet.core import verdict
 from knocklet.core.fwknop import Fwknop
 from knocklet.core.packet import TCP, UDP
-from knocklet.core.policy import Service
 
 SOURCE = bytes((203, 0, 113, 9))
 SOURCE6 = bytes((0x20, 1, 0xD, 0xB8)) + bytes(11) + b"\x09"
@@ -14,16 +13,11 @@ STATED = bytes((198, 51, 100, 7))
 CAMERA_TO = bytes((192, 168, 1, 50))
 
 
-def service(protocol, port, to=None, to_port=0):
-    made = Service()
-    made.protocol, made.port, made.to, made.to_port = protocol, port, to, to_port
-    return made
-
-
-SSH = service(TCP, 22)
-DNS = service(UDP, 53)
-CAMERA = service(TCP, 8080, CAMERA_TO, 80)
-ALICE = fwknop.client("alice", [SSH, DNS, CAMERA])
+SSH = fwknop.service("ssh", TCP, 22)
+DNS = fwknop.service("dns", UDP, 53)
+CAMERA = fwknop.service("camera", TCP, 8080, CAMERA_TO, 80)
+CAMERA6 = fwknop.service("camera6", TCP, 8080, families=(6,))
+ALICE = fwknop.client("alice", [SSH, DNS, CAMERA6, CAMERA])
 ENGINE = Fwknop([ALICE], ciphers)
 HERE = b"198.51.100.7,tcp/22"
 NAT = fwknop.base64(b"192.168.1.50,80")
@@ -59,6 +53,10 @@ class TestAccepted(unittest.TestCase):
         self.accepted(fwknop.fields(1, b"0.0.0.0,tcp/22"), [SSH], SOURCE6, source=SOURCE6)
         self.accepted(fwknop.fields(1, HERE), [SSH], source=SOURCE6)
 
+    def test_one_port_two_families(self):
+        self.accepted(fwknop.fields(1, b"198.51.100.7,tcp/8080"), [CAMERA], source=SOURCE6)
+        self.accepted(fwknop.fields(1, b"0.0.0.0,tcp/8080"), [CAMERA6], SOURCE6, source=SOURCE6)
+
     def test_server_auth_means_nothing(self):
         auth = fwknop.base64(b"crypt,password")
         self.accepted(fwknop.fields(1, HERE, auth), [SSH])
@@ -90,6 +88,18 @@ class TestRefused(unittest.TestCase):
     def test_services_of_others(self):
         for door in (b"tcp/23", b"udp/22", b"tcp/53", b"icmp/22", b"none/22", b"tcp/80", b"tcp/22,tcp/23", b"tcp/23,tcp/22"):
             self.refused("not_allowed", fwknop.fields(1, b"198.51.100.7," + door), fwknop.fields(3, b"0.0.0.0," + door, b"9"))
+
+    def test_no_address_of_that_family(self):
+        only = fwknop.client("only", [CAMERA, fwknop.service("six", TCP, 6666, families=(6,))])
+        for door, source, expected in (
+            (b"tcp/8080", SOURCE, verdict.PARSED),
+            (b"tcp/8080", SOURCE6, verdict.NOT_ALLOWED),
+            (b"tcp/6666", SOURCE6, verdict.PARSED),
+            (b"tcp/6666", SOURCE, verdict.NOT_ALLOWED),
+        ):
+            blocks = fwknop.padded(fwknop.sealed(fwknop.fields(1, b"0.0.0.0," + door)))
+            found, _ = Fwknop([only], ciphers).read(fwknop.packet(only.fwknop, blocks), source)
+            self.assertEqual(found, expected)
 
     def test_nat_to_elsewhere(self):
         for nat in (b"192.168.1.51,80", b"192.168.1.50,81", b"192.168.1.50,8080", b"camera,80", b"192.168.1.050,80",

@@ -67,8 +67,10 @@ def _address(request, address):
 
 def _services(request, doors, nat):
     """The verdict that refuses these doors, or None. doors: (protocol, port) on the gateway's outside; nat: where one leads."""
+    family = 4 if len(request.address) == 4 else 6
+    services = [service for service in request.client.services if family in service.families]
     for door in doors:
-        found = [service for service in request.client.services if (service.protocol, service.port) == door]
+        found = [service for service in services if (service.protocol, service.port) == door]
         if not found:
             return NOT_ALLOWED
         if found[0] not in request.services:
