@@ -50,6 +50,7 @@ wanted_packages='
     fwknop-client    # bench: its client
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
+    strace           # tests: system calls that fail, and a kill at each of them
     shellcheck       # lint
 '
 
