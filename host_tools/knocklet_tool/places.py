@@ -76,8 +76,11 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 @contextmanager
 def locked(directory: Path, name: str, wait: bool = True) -> Iterator[bool]:
-    """One process at a time; yields whether it is this one, which without `wait` may be False."""
-    handle = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """One process at a time; yields whether it is this one, which without `wait` may be False. Raises InputError."""
+    try:
+        handle = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InputError(f"{directory / name}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -32,7 +32,7 @@ def resolve(host: str, families: tuple[socket.AddressFamily, ...]) -> list[Targe
 
     Raises InputError for what cannot be a host, NetworkError for one without an address of these families.
     """
-    _check_host(host)
+    check_host(host)
     targets = _look_up(host.strip("[]"), 0)
     wanted = [target for target in targets if target.family in families]
     if not wanted:
@@ -71,7 +71,8 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _check_host(host: str) -> None:
+def check_host(host: str) -> None:
+    """Raises InputError for what cannot be one."""
     if host[:1] == "[" and host[-1:] == "]" and ":" in host:
         if _is_address(host[1:-1]):
             return
