@@ -47,7 +47,8 @@ wanted_packages='
     nmap             # tests: does a protected port look like any other closed one
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer
-    fwknop-client    # bench: its client
+    fwknop-client    # bench: its client; tests: knocks of kind fwknop
+    openssh-client   # tests: what `knocklet ssh-config` prints
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
     strace           # tests: system calls that fail, and a kill at each of them

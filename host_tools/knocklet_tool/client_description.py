@@ -15,7 +15,6 @@ from .errors import InputError
 
 SPA, OTP, FWKNOP = KINDS = "spa", "otp", "fwknop"   # the strongest first
 PACKET, STATED, ANY = SOURCES = "packet", "stated", "any"
-SECRETS = "key", "fwknop"   # of its fields
 _HMACS = ("sha256",)
 _FWKNOP_KEY_BYTES, _FWKNOP_HMAC_BYTES = (1, 32), (1, 128)   # what fwknop takes
 _LARGEST = 9_999_999_999   # unix seconds, what a gateway reads
@@ -53,8 +52,13 @@ class Client:
 
     def as_json(self) -> dict[str, Any]:
         """With its secrets, as the gateway reads it, and client_from() here."""
+        return self.plain() | self.secrets()
+
+    def plain(self) -> dict[str, Any]:
+        return {"issued": self.issued, "open": list(self.open), "source": self.source, "kinds": list(self.kinds)}
+
+    def secrets(self) -> dict[str, Any]:
         found: dict[str, Any] = {"key": self.key.hex()} if self.key else {}
-        found |= {"issued": self.issued, "open": list(self.open), "source": self.source, "kinds": list(self.kinds)}
         return found | ({"fwknop": self.fwknop.as_json()} if self.fwknop else {})
 
 
@@ -77,7 +81,9 @@ def client_from(name: str, gateway: str, table: Table) -> Client:
             keys.secret("hmac_key", lambda text: _base64(text, *_FWKNOP_HMAC_BYTES), "1-128 bytes in base64"),
             keys.choice("hmac", "sha256", _HMACS),
         )
-    issued = table.integer("issued", REQUIRED, 0, _LARGEST)
+        if fwknop.key == fwknop.hmac_key:
+            raise keys.wrong("hmac_key", "allowed: another one than 'key'")
+    issued = table.integer("issued", REQUIRED, 1, _LARGEST)
     services = table.texts("open", REQUIRED, is_name, "names of services")
     return Client(name, gateway, issued, services, kinds, table.choice("source", PACKET, SOURCES), key, fwknop)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import gateway_description, places
 from .checked_json import Table, read_object
-from .client_description import SECRETS, Client, client_from
+from .client_description import Client, client_from
 from .errors import InputError
 from .gateway_description import GatewayDescription
 
@@ -111,10 +111,8 @@ def _write(store: Store, directory: Path) -> None:
     secrets: dict[str, Any] = {}
     for gateway, found in store.clients.items():
         for client in found.values():
-            fields = client.as_json()
-            hidden = {key: fields.pop(key) for key in SECRETS if key in fields}
-            plain.setdefault(gateway, {})[client.name] = fields
-            secrets.setdefault(gateway, {})[client.name] = hidden
+            plain.setdefault(gateway, {})[client.name] = client.plain()
+            secrets.setdefault(gateway, {})[client.name] = client.secrets()
     gateways = [gateway.as_json() for gateway in store.gateways.values()]
     # The secrets first: a client without its key would be damage, a key without its client is none.
     places.write(directory / _SECRETS, _json(secrets))

@@ -1,4 +1,4 @@
-"""`knocklet gateway`: which gateways there are, and their keys."""
+"""`knocklet gateway`: which gateways there are, their keys, and what has to be known to knock there."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ import typer
 
 from knocklet.wire.keys import KEY_BYTES, event_key
 
-from . import output, settings
+from . import clients, gateway_describe, output, settings
 from .errors import InputError
+from .gateway_description import GatewayDescription
 from .options import Json, Name, complete_gateway
 from .output import Line, Output
 from .settings import Gateway
 
-app = typer.Typer(help="Which gateways there are, and their keys.", no_args_is_help=False)
+app = typer.Typer(help="Which gateways there are, their keys, and where to knock.", no_args_is_help=False)
+app.command()(gateway_describe.describe)
 
 _KeyFile = Annotated[
     str | None,
@@ -29,18 +31,37 @@ _Known = Annotated[str, typer.Argument(metavar="NAME", help="A known gateway.", 
 
 @dataclass
 class GatewayList:
-    gateways: list[Gateway]
+    """By name: those whose reports are believed here, and those that are described: where one can knock from here."""
+
+    gateways: dict[str, Gateway]
+    described: dict[str, GatewayDescription]
+
+    @property
+    def _names(self) -> list[str]:
+        return list(self.gateways | self.described)
 
     def as_lines(self) -> list[Line]:
-        width = max((len(gateway.name) for gateway in self.gateways), default=0)
-        return [(f"{gateway.name:{width}}  {_what(gateway)}", "") for gateway in self.gateways] or [("no gateway yet", "")]
+        width = max(map(len, self._names), default=0)
+        return [(f"{name:{width}}  {self._line(name)}", "") for name in self._names] or [("no gateway yet", "")]
+
+    def _line(self, name: str) -> str:
+        words = [_what(self.gateways.get(name))]
+        if described := self.described.get(name):
+            words += [described.host, ", ".join(map(str, described.services.values())) or "no services"]
+        return "  ".join(words)
 
     def as_json(self) -> dict[str, Any]:
-        return {"gateways": [{"name": gateway.name, "key": bool(gateway.key)} for gateway in self.gateways]}
+        return {"gateways": [self._json(name) for name in self._names]}
+
+    def _json(self, name: str) -> dict[str, Any]:
+        gateway, described = self.gateways.get(name), self.described.get(name)
+        services = {each.name: each.as_json() for each in described.services.values()} if described else None
+        host = described.host if described else None
+        return {"name": name, "key": bool(gateway and gateway.key), "host": host, "services": services}
 
 
-def _what(gateway: Gateway) -> str:
-    return "key" if gateway.key else "collector's key only"
+def _what(gateway: Gateway | None) -> str:
+    return "no key" if gateway is None else "key" if gateway.key else "collector's key only"
 
 
 @app.command()
@@ -70,15 +91,21 @@ def add(name: Name, key_file: _KeyFile = None, collector_key_file: _CollectorKey
 @app.command("list")
 def list_(json: Json = False) -> None:
     """The gateways that are known."""
-    Output(json).result(GatewayList(list(settings.load().gateways.values())))
+    Output(json).result(GatewayList(settings.load().gateways, clients.load().gateways))
 
 
 @app.command()
 def remove(name: _Known) -> None:
-    """Forget a gateway and its key. What was stored of its events stays."""
-    with settings.edit() as stored:
-        del stored.gateways[stored.gateway(name).name]
+    """Forget a gateway, its key, and how to knock there. What was stored of its events stays, and its clients."""
+    with settings.edit() as stored, clients.edit() as store:
+        if name not in store.gateways:
+            stored.gateway(name)
+        stored.gateways.pop(name, None)
+        store.gateways.pop(name, None)
+        left = ", ".join(store.clients.get(name, {}))
     Output().message(f"{name} is forgotten, and its key.")
+    if left:
+        Output().message(f"Its clients stay: {left}; knocklet client remove forgets one.")
 
 
 @app.command()
@@ -90,7 +117,7 @@ def key(name: _Known) -> None:
     gateway = settings.load().gateway(name)
     if gateway.key is None:
         raise InputError(f"only the collector's key of {name} is known here")
-    _write_secret(gateway.key)
+    output.secret(gateway.key)
 
 
 @app.command("collector-key")
@@ -99,10 +126,4 @@ def collector_key(name: _Known) -> None:
 
     knocklet gateway collector-key home | ssh nas knocklet gateway add home --collector-key-file -
     """
-    _write_secret(settings.load().gateway(name).event_key)
-
-
-def _write_secret(secret: bytes) -> None:
-    if output.is_screen():
-        raise InputError("a key is not for the screen; allowed: a pipe or a file (umask 077)")
-    output.raw(secret)
+    output.secret(settings.load().gateway(name).event_key)

@@ -14,7 +14,9 @@ from .resolve import check_host
 SERVICES = 32   # what a gateway allows
 _PORT = 62201   # fwknop's own, and of the knock packet
 _PROTOCOLS = {"tcp": TCP, "udp": UDP}
-_COUNTS = 2, 32
+_COUNTS = 4, 16
+_LOWEST = 1024   # of one-time ports
+_SPAN = 10_000   # of those, at least
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,16 @@ class Service:
         return f"{self.name} {format_step(self.protocol, self.port)}"
 
     @property
+    def protocol_name(self) -> str:
+        return _word(self.protocol)
+
+    @property
     def families(self) -> tuple[int, ...]:
         """Of the addresses it opens for: 4, 6 or both."""
         return ((4,) if self.to else ()) + ((6,) if self.to6 else ()) or (4, 6)
 
     def as_json(self) -> dict[str, Any]:
-        found = {"index": self.index, "protocol": _word(self.protocol), "port": self.port, "one_shot": self.one_shot}
+        found = {"index": self.index, "protocol": self.protocol_name, "port": self.port, "one_shot": self.one_shot}
         if self.to:
             found["to"] = True   # where in the LAN concerns nobody who knocks
         if self.to6:
@@ -132,10 +138,10 @@ def _endpoint(table: Table, key: str) -> tuple[str, int] | None:
 
 
 def _otp(table: Table) -> Otp:
-    low, high = table.integer("low", otp_ports.LOW, 1, 65535), table.integer("high", otp_ports.HIGH, 1, 65535)
+    low, high = (table.integer(key, usual, _LOWEST, 65535) for key, usual in (("low", otp_ports.LOW), ("high", otp_ports.HIGH)))
+    if high - low + 1 < _SPAN:
+        raise table.fail("high", high, f"at least 'low' + {_SPAN - 1}")
     count = table.integer("count", otp_ports.COUNT, *_COUNTS)
-    if high - low + 1 < count:
-        raise table.fail("high", high, f"at least {count} ports from 'low', {low}, on")
     return Otp(_PROTOCOLS[table.choice("protocol", "tcp", tuple(_PROTOCOLS))], count, low, high)
 
 

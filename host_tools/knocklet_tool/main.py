@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from knocklet import VERSION
 
-from . import broker, gateway, output
+from . import broker, client, gateway, output
 from .close import close
 from .collect import collect
 from .errors import InputError, ToolError
@@ -51,7 +51,7 @@ app = typer.Typer(
 )
 for command in (knock, status, grants, watch, close, log, collect, unprovision):
     app.command()(command)
-for group in (gateway, broker):
+for group in (gateway, client, broker):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

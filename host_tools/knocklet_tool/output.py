@@ -12,6 +12,8 @@ from typing import Any, Protocol, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from .errors import InputError
+
 Line = tuple[str, str]   # text, rich style ("" for none)
 
 
@@ -48,18 +50,15 @@ class Output:
             _write(sys.stderr, text, "dim")
 
 
-def line(text: str) -> None:
+def line(text: str, style: str = "") -> None:
     """Data that is one line of text and nothing else."""
-    _write(sys.stdout, text)
+    _write(sys.stdout, text, style)
 
 
-def is_screen() -> bool:
-    """Would data end on a terminal?"""
-    return sys.stdout.isatty()
-
-
-def raw(data: bytes) -> None:
-    """Bytes for another program: a key."""
+def secret(data: bytes) -> None:
+    """A key for another program. Raises InputError where it would end on a terminal."""
+    if sys.stdout.isatty():
+        raise InputError("a key is not for the screen; allowed: a pipe or a file (umask 077)")
     sys.stdout.buffer.write(data)
     sys.stdout.flush()
 

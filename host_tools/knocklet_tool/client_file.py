@@ -1,0 +1,33 @@
+"""`knocklet client file`: the clients of a gateway as it reads them, with their secrets."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from . import clients, output
+from .errors import InputError
+from .options import complete_described
+
+_Gateway = Annotated[
+    str | None,
+    typer.Option("--gateway", metavar="NAME", help="Not needed when there is one.", autocompletion=complete_described),
+]
+
+
+def file(gateway: _Gateway = None) -> None:
+    """Write a gateway's clients.json into a pipe or a file. It is a secret.
+
+    knocklet client file --gateway home | ssh root@home 'umask 077; cat >/etc/knocklet/clients.json'
+    """
+    store = clients.load()
+    at = store.gateway(gateway)
+    found = store.clients.get(at.name, {})
+    if not found:
+        raise InputError(f"{at.name} has no client here; knocklet client add NAME --gateway {at.name} makes one")
+    for client in found.values():
+        for service in client.open:
+            if service not in at.services:   # the gateway would refuse the file
+                raise InputError(f"client {client.name} may open {service!r}, which {at.name} does not have")
+    fields = {"clients": {client.name: client.as_json() for client in found.values()}}
+    output.secret(json.dumps(fields, indent=2).encode() + b"\n")
