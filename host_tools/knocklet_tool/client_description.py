@@ -45,6 +45,11 @@ class Client:
     key: bytes | None = field(default=None, repr=False)
     fwknop: Fwknop | None = field(default=None, repr=False)
 
+    def check_may_open(self, service: str) -> None:
+        """Raises InputError."""
+        if service not in self.open:
+            raise InputError(f"client {self.name} may not open {service}; it may: {', '.join(self.open)}")
+
     def keys(self) -> ClientKeys:
         """For spa and otp."""
         assert self.key

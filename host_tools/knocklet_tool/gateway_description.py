@@ -9,6 +9,7 @@ from knocklet.wire.steps import TCP, UDP, format_step
 
 from .checked_json import REQUIRED, Table
 from .errors import InputError
+from .knock_sender import Step
 from .resolve import check_host
 
 SERVICES = 32   # what a gateway allows
@@ -36,7 +37,11 @@ class Service:
 
     @property
     def protocol_name(self) -> str:
-        return _word(self.protocol)
+        return _protocol_name(self.protocol)
+
+    @property
+    def step(self) -> Step:
+        return self.protocol, self.port
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -60,6 +65,10 @@ class Otp:
     count: int = otp_ports.COUNT
     low: int = otp_ports.LOW
     high: int = otp_ports.HIGH
+
+    @property
+    def protocol_name(self) -> str:
+        return _protocol_name(self.protocol)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class GatewayDescription:
             "host": self.host,
             "spa_port": self.spa_port,
             "fwknop_port": self.fwknop_port,
-            "otp": {**vars(self.otp), "protocol": _word(self.otp.protocol)},
+            "otp": {**vars(self.otp), "protocol": self.otp.protocol_name},
             "services": {service.name: service.as_json() for service in self.services.values()},
         }
 
@@ -145,5 +154,5 @@ def _otp(table: Table) -> Otp:
     return Otp(_PROTOCOLS[table.choice("protocol", "tcp", tuple(_PROTOCOLS))], count, low, high)
 
 
-def _word(protocol: int) -> str:
+def _protocol_name(protocol: int) -> str:
     return "udp" if protocol == UDP else "tcp"

@@ -1,33 +1,38 @@
-"""`knocklet knock`: send a port sequence, try whether the service then answers, knock again if not."""
+"""`knocklet knock`: send a port sequence, or knock for a service of a known gateway; try whether the service then answers."""
 
 import socket
-import time
 from typing import Annotated
 
 import typer
 
-from knocklet.wire.steps import format_step, parse_step
+from knocklet.wire.names import is_name
+from knocklet.wire.spa_packet import TTL_LIMIT_S
 
-from .errors import NO_ANSWER, InputError, NetworkError
+from .client_description import KINDS
+from .errors import NO_ANSWER, InputError
 from .knock_report import KnockReport
-from .knock_sender import Step, send_knock
+from .options import MaybeClient, complete_described, complete_service
 from .output import Output
-from .probe import probe
-from .resolve import FAMILY_NAMES, Target, read_source, resolve
+from .resolve import FAMILY_NAMES, Target, read_source
+from .sequence_knock import DELAY_MS, TRIES, WAIT_S, knock_steps
+from .service_knock import Wish, knock_service
 
-_STEPS = 32   # what a gateway allows
-_USUAL_WINDOW_S = 10   # what a gateway gives for a whole knock unless configured otherwise
-_TRIES = 3
-_WAIT_S = 3.0
-# From the last packet of one knock to the first of the next, at least. A step out of its turn ends the attempt, so a
-# late packet of the first knock must not arrive among those of the second; none is late by more than a second. Waiting
-# longer would not help. The second knock starts at step 1 again: a gateway that lost a step in the middle has ended the
-# attempt at the step after it; one that lost the end ignores the steps it knows and goes on with those it lacks. Only
-# if the window of that attempt ends just then is the second knock lost as well, and the third finds a clean start.
-_PAUSE_S = 1.0
-
-_Host = Annotated[str, typer.Argument(metavar="HOST", help="Name or address; all addresses of a name are knocked.")]
-_Steps = Annotated[list[str], typer.Argument(metavar="STEP", help="Ports in order: 7000, 7000/tcp or 9100/udp.")]
+_Host = Annotated[
+    str,
+    typer.Argument(
+        metavar="HOST",
+        help="Name or address; all addresses of a name are knocked. Or a gateway that is described here.",
+        autocompletion=complete_described,
+    ),
+]
+_Steps = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="STEP",
+        help="Ports in order: 7000, 7000/tcp or 9100/udp. Or a service of that gateway.",
+        autocompletion=complete_service,
+    ),
+]
 _Then = Annotated[
     str | None,
     typer.Option(
@@ -35,20 +40,32 @@ _Then = Annotated[
         help="Try whether this service answers then. Not for a one-shot service: this would be its one connection.",
     ),
 ]
-_Delay = Annotated[int, typer.Option(min=0, max=10_000, metavar="MS", help="Milliseconds between steps.")]
+_Delay = Annotated[
+    int | None, typer.Option(min=0, max=10_000, metavar="MS", help=f"Milliseconds between steps, {DELAY_MS} if not given.")
+]
 _Tries = Annotated[
     int | None,
-    typer.Option(min=1, max=100, metavar="N", help=f"With --then: knock up to N times, {_TRIES} if not given."),
+    typer.Option(min=1, max=100, metavar="N", help=f"With --then: knock up to N times, {TRIES} if not given."),
 ]
 _Wait = Annotated[
     float | None,
     typer.Option(
-        min=0.1, max=60, metavar="S", help=f"With --then: seconds to wait for an answer, {_WAIT_S:g} if not given."
+        min=0.1, max=60, metavar="S", help=f"With --then or a service: seconds to wait for an answer, {WAIT_S:g} if not given."
     ),
 ]
 _Ipv4 = Annotated[bool, typer.Option("-4", metavar=" ", help="IPv4 only.")]
 _Ipv6 = Annotated[bool, typer.Option("-6", metavar=" ", help="IPv6 only.")]
 _Source = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Send from this address of this computer.")]
+_Kind = Annotated[
+    str | None,
+    typer.Option(metavar="KIND", help=f"For a service: {', '.join(KINDS)} instead of the strongest that the client has."),
+]
+_Close = Annotated[bool, typer.Option("--close", metavar=" ", help="Close the service for this client instead.")]
+_Renew = Annotated[bool, typer.Option("--renew", metavar=" ", help="Only make a grant longer that is open.")]
+_Ttl = Annotated[
+    int | None, typer.Option(min=1, max=TTL_LIMIT_S, metavar="S", help="Seconds wanted; the gateway may give less.")
+]
+_State = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Open for this address: source stated or any.")]
 _Json = Annotated[bool, typer.Option("--json", metavar=" ", help="Print one JSON object.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar=" ", help="Print only the result and errors.")]
 
@@ -57,83 +74,59 @@ def knock(
     host: _Host,
     steps: _Steps,
     then: _Then = None,
-    delay: _Delay = 100,
+    delay: _Delay = None,
     tries: _Tries = None,
     wait: _Wait = None,
     only_ipv4: _Ipv4 = False,
     only_ipv6: _Ipv6 = False,
     source: _Source = None,
+    client: MaybeClient = None,
+    kind: _Kind = None,
+    close: _Close = False,
+    renew: _Renew = False,
+    ttl: _Ttl = None,
+    state: _State = None,
     json: _Json = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Knock a port sequence, and say whether the service then answers.
+    """Knock a port sequence, or for a service of a gateway that is described here, and say whether the service then answers.
 
     knocklet knock home.example.net 23171 41822/udp 30955 --then 22
-    """
-    if then is None and (tries is not None or wait is not None):
-        raise InputError("--tries and --wait need --then: without it nobody can tell whether a knock worked")
-    report = KnockReport(host, _read_steps(steps), None if then is None else _read_step("--then", then))
-    if report.then in report.steps:
-        raise InputError(f"--then {then}: it is a step of this knock; trying it would knock again")
-    origin = None if source is None else read_source(source)
-    targets = resolve(host, _families(only_ipv4, only_ipv6, origin))
-    output = Output(json, quiet)
-    if (seconds := delay * (len(steps) - 1) / 1000) >= _USUAL_WINDOW_S:
-        output.message(f"This knock takes {seconds:.0f} s; gateways allow {_USUAL_WINDOW_S} s unless told otherwise.")
 
-    _knock_until_open(report, targets, delay / 1000, tries or _TRIES, wait or _WAIT_S, origin, output)
+    knocklet knock home ssh
+    """
+    origin = None if source is None else read_source(source)
+    families = _families(only_ipv4, only_ipv6, origin)
+    output = Output(json, quiet)
+    is_service = len(steps) == 1 and is_name(steps[0])   # no step begins with a letter
+    report: KnockReport
+    if is_service:
+        _refuse("steps, not for a service", then=then, delay=delay, tries=tries)
+        if close and (renew or ttl):
+            raise InputError("--close: without --renew and --ttl")
+        op = "close" if close else "renew" if renew else "open"
+        wish = Wish(client, kind, op, ttl or 0, state, wait or WAIT_S, families, origin)
+        report = knock_service(host, steps[0], wish, output)
+    else:
+        _refuse("a service, not for steps", client=client, kind=kind, close=close, renew=renew, ttl=ttl, state=state)
+        if then is None and (tries is not None or wait is not None):
+            raise InputError("--tries and --wait need --then: without it nobody can tell whether a knock worked")
+        delay = DELAY_MS if delay is None else delay
+        report = knock_steps(host, steps, then, delay, tries or TRIES, wait or WAIT_S, families, origin, output)
 
     output.result(report)
     for hint in report.hints():
         output.message(hint)
-    output.remark("A fixed sequence hides a port; whoever sees it on the way can copy it.")
+    if not is_service:
+        output.remark("A fixed sequence hides a port; whoever sees it on the way can copy it.")
     if report.answered is False:
         raise typer.Exit(NO_ANSWER)
 
 
-def _knock_until_open(
-    report: KnockReport,
-    targets: list[Target],
-    delay_s: float,
-    tries: int,
-    wait_s: float,
-    source: Target | None,
-    output: Output,
-) -> None:
-    while True:
-        report.tries += 1
-        report.sent = send_knock(targets, report.steps, delay_s, source)
-        knocked = [target for target in targets if report.last_step_at(target)]
-        if not knocked:
-            raise NetworkError("; ".join(dict.fromkeys(report.not_sent(target, source) for target in targets)))
-        if not report.then:
-            return
-        end = time.monotonic()
-        report.answers = probe(knocked, report.then, wait_s, source)
-        if report.answered or report.tries == tries:
-            return
-        output.message(f"No answer yet; knocking again ({report.tries + 1} of {tries}).")
-        time.sleep(max(0, end + _PAUSE_S - time.monotonic()))
-
-
-def _read_step(where: str, text: str) -> Step:
-    try:
-        step: Step = parse_step(text)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
-    return step
-
-
-def _read_steps(texts: list[str]) -> list[Step]:
-    if len(texts) > _STEPS:
-        raise InputError(f"{len(texts)} steps; allowed: 1-{_STEPS}")
-    steps: list[Step] = []
-    for number, text in enumerate(texts, 1):
-        step = _read_step(f"step {number}", text)
-        if step[1] in (port for _, port in steps):
-            raise InputError(f"step {number}: {format_step(*step)}: each port once, a gateway ignores a repeated step")
-        steps.append(step)
-    return steps
+def _refuse(what_for: str, **options: object) -> None:
+    given = [f"--{name}" for name, value in options.items() if value is not None and value is not False]
+    if given:
+        raise InputError(f"{', '.join(given)}: for {what_for}")
 
 
 def _families(only_ipv4: bool, only_ipv6: bool, source: Target | None) -> tuple[socket.AddressFamily, ...]:

@@ -62,11 +62,13 @@ class KnockReport:
         if not self.then:
             steps = f"{len(self.steps)} steps" if len(self.steps) > 1 else "the step"
             return f"sent {steps} to {target}; tried nothing (--then PORT would)", ""
-        service = format_step(*self.then)
+        return self._answer_line(target, format_step(*self.then), "the last step")
+
+    def _answer_line(self, target: Target, service: str, after: str) -> Line:
         ms = self.answer_ms(target)
         if ms is not None:
             again = f" of knock {self.tries}" if self.tries > 1 else ""
-            return f"{service} answers at {target}, {ms:.1f} ms after the last step{again}", "green"
+            return f"{service} answers at {target}, {ms:.1f} ms after {after}{again}", "green"
         return f"{service} {_WORDS[self.answers[target].state]} at {target}", "yellow"
 
     def hints(self) -> list[str]:

@@ -15,6 +15,8 @@ from .errors import InputError, ToolError
 from .grants import grants
 from .knock import knock
 from .log import log
+from .otp import otp
+from .ssh_config import ssh_config
 from .status import status
 from .unprovision import unprovision
 from .watch import watch
@@ -49,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (knock, status, grants, watch, close, log, collect, unprovision):
+for command in (knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision):
     app.command()(command)
 for group in (gateway, client, broker):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

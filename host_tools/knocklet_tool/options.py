@@ -60,6 +60,10 @@ MaybeClient = Annotated[
     str | None,
     typer.Option("--client", metavar="NAME", help="As this client; not needed with one.", autocompletion=complete_client),
 ]
+MaybeService = Annotated[
+    str | None,
+    typer.Argument(metavar="[SERVICE]", help="ssh if not given, or the only one.", autocompletion=complete_service),
+]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's name.", autocompletion=complete_service)]
 Json = Annotated[bool, typer.Option("--json", metavar=" ", help="Print JSON.")]
 Wait = Annotated[float, typer.Option(min=0.1, max=600, metavar="S", help="Seconds to wait for an answer.")]

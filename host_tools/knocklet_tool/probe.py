@@ -19,7 +19,7 @@ from .knock_sender import Step, open_socket
 from .resolve import Target
 
 _STARTS_S = (0, 0.001, 0.005, 0.02, 0.1, 0.5)   # then every half second
-_OTHERS_S = 0.5   # when one address has answered, how long the others still have
+OTHERS_S = 0.5   # when one address has answered, how long the others still have
 _UDP_PAYLOAD = b"\0"
 
 OPEN, REFUSED, UNREACHABLE, SILENT = "open", "refused", "unreachable", "silent"
@@ -62,7 +62,7 @@ def probe(targets: list[Target], service: Step, wait_s: float, source: Target | 
                 if answers[key.data.target].state != OPEN:
                     answers[key.data.target] = answer
                 if answer.state == OPEN:
-                    end = min(end, answer.at + _OTHERS_S)
+                    end = min(end, answer.at + OTHERS_S)
     return answers
 
 

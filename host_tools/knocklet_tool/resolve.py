@@ -27,6 +27,19 @@ class Target:
         return f"{self.address}%{socket.if_indextoname(self.scope)}" if self.scope else self.address
 
 
+@dataclass(frozen=True)
+class Door(Target):
+    """Where a service is that does not stand at the knocked address: at a port of its own, whatever port is asked for."""
+
+    port: int = 0
+
+    def at(self, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+        return super().at(self.port)
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}"
+
+
 def resolve(host: str, families: tuple[socket.AddressFamily, ...]) -> list[Target]:
     """The addresses of `host`, each once, as the resolver orders them.
 

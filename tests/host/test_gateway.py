@@ -65,7 +65,8 @@ def test_list_and_remove(knocklet, home):
     knocklet("gateway", "add", "home", "--collector-key-file", home / "evt")
     knocklet("gateway", "add", "cellar-2")
     assert knocklet("gateway", "list").stdout == "home      collector's key only\ncellar-2  key\n"
-    told = {"gateways": [{"name": "home", "key": False}, {"name": "cellar-2", "key": True}]}
+    nowhere = {"host": None, "services": None}
+    told = {"gateways": [{"name": "home", "key": False, **nowhere}, {"name": "cellar-2", "key": True, **nowhere}]}
     assert json.loads(knocklet("gateway", "list", "--json").stdout) == told
     assert knocklet("gateway", "remove", "home").exit_code == 0
     assert knocklet("gateway", "list").stdout == "cellar-2  key\n"

@@ -7,13 +7,13 @@ import pytest
 from knocklet.core import verdict
 from knocklet.core.attempts import KEY_BYTES, Attempts
 from knocklet.core.matcher import Matcher
-from knocklet_tool.knock import _PAUSE_S, _WAIT_S
+from knocklet_tool.sequence_knock import _PAUSE_S, WAIT_S
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
 STEPS = [(6, 7001), (17, 7002), (6, 7003), (6, 7004)]
 DELAY_MS = 100
-PROBE_MS = int(max(_WAIT_S, _PAUSE_S) * 1000)
+PROBE_MS = int(max(WAIT_S, _PAUSE_S) * 1000)
 KNOCK_MS = DELAY_MS * (len(STEPS) - 1) + PROBE_MS   # from the first step of a try to that of the next
 
 
