@@ -23,8 +23,6 @@ def file(gateway: _Gateway = None) -> None:
     store = clients.load()
     at = store.gateway(gateway)
     found = store.clients.get(at.name, {})
-    if not found:
-        raise InputError(f"{at.name} has no client here; knocklet client add NAME --gateway {at.name} makes one")
     for client in found.values():
         for service in client.open:
             if service not in at.services:   # the gateway would refuse the file

@@ -35,12 +35,11 @@ class Store:
 
     def client(self, name: str, gateway: str | None = None) -> Client:
         """The one of this name, wherever it is. Raises InputError."""
-        found = [clients[name] for clients in self.clients.values() if name in clients]
-        if gateway is not None:
-            found = [client for client in found if client.gateway == gateway]
+        groups = list(self.clients.values()) if gateway is None else [self.clients.get(gateway, {})]
+        found = [clients[name] for clients in groups if name in clients]
         if not found:
             at = "" if gateway is None else f" at {gateway[:60]!r}"
-            known = dict.fromkeys(each for clients in self.clients.values() for each in clients)
+            known = dict.fromkeys(each for clients in groups for each in clients)
             raise InputError(f"client {name[:60]!r} is not known{at}; known: {', '.join(known) or 'none yet'}")
         if len(found) > 1:
             raise InputError(f"client {name} is at {', '.join(client.gateway for client in found)}; --gateway says which")

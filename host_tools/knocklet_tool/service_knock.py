@@ -59,21 +59,23 @@ def knock_service(gateway_name: str, service_name: str, wish: Wish, output: Outp
     targets = resolve(gateway.host, _families(service, client, kind, wish, stated))
     why_not = _why_not_tried(service, client, wish)
     then = service.step if wish.op == "open" and not why_not else None
-    report = ServiceReport(gateway.host, [], then, 0, {}, {}, client, service, kind, wish.op, why_not)
-    if kind == OTP:
-        sender = OtpSender(client, gateway, service, wish.wait_s if then else 0, wish.source)
-        _knock(report, sender, targets[:1], wish, output)   # the address that programs try first
-    elif kind == FWKNOP:
-        _knock(report, FwknopSender(client, gateway, service, wish.ttl_s, wish.stated), targets, wish, output)
-    else:
+    report = ServiceReport(
+        gateway.host, [], then, client=client, service=service, kind=kind, op=wish.op, why_not_tried=why_not
+    )
+    sender: Sender
+    if kind == SPA:
         sender = SpaSender(client, gateway, service, OPS[wish.op], wish.ttl_s, stated, wish.source)
-        _knock(report, sender, targets, wish, output)
+    elif kind == OTP:
+        targets = targets[:1]   # the one that programs try first
+        sender = OtpSender(client, gateway, service, wish.wait_s if then else 0, wish.source)
+    else:
+        sender = FwknopSender(client, gateway, service, wish.ttl_s, wish.stated)
+    _knock(report, sender, targets, wish, output)
     return report
 
 
 def _knock(report: ServiceReport, sender: Sender, targets: list[Target], wish: Wish, output: Output) -> None:
     """Send, again to those that do not answer."""
-    assert report.service
     doors = {target: _door(target, report.service) for target in targets}
     left = targets
     for wait_s in (*sender.waits_s, wish.wait_s if report.then else 0):
@@ -106,14 +108,14 @@ def _kind(client: Client, wish: Wish) -> str:
         raise InputError(f"--kind {wish.kind!r}: client {client.name} has {', '.join(client.kinds)}")
     reasons = []
     for kind in [wish.kind] if wish.kind else [kind for kind in KINDS if kind in client.kinds]:
-        reason = _cannot(kind, wish)
+        reason = _cannot(kind, client, wish)
         if not reason:
             return kind
         reasons.append(reason)
     raise InputError(f"client {client.name}: {'; '.join(reasons)}")
 
 
-def _cannot(kind: str, wish: Wish) -> str:
+def _cannot(kind: str, client: Client, wish: Wish) -> str:
     """Why not with this kind, or ""."""
     if kind == SPA:
         return ""
@@ -123,6 +125,8 @@ def _cannot(kind: str, wish: Wish) -> str:
         return "otp has no --ttl" if wish.ttl_s else "otp has no --state" if wish.stated else ""
     if wish.source:
         return "fwknop has no --source"
+    if client.source == STATED and not wish.stated:
+        return "fwknop states an address with --state only"
     return "" if fwknop_sender.is_installed() else "fwknop needs the program of this name; apt install fwknop-client"
 
 

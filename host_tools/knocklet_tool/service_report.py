@@ -13,18 +13,17 @@ _SENT = {SPA: "a signed knock", OTP: "one-time ports", FWKNOP: "a fwknop knock"}
 _ONCE = {1: "once", 2: "twice"}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ServiceReport(KnockReport):
     """`why_not_tried`: for what reason nobody tries whether it answers, or ""."""
 
-    client: Client | None = None
-    service: Service | None = None
-    kind: str = SPA
-    op: str = "open"
-    why_not_tried: str = ""
+    client: Client
+    service: Service
+    kind: str
+    op: str
+    why_not_tried: str
 
     def _line(self, target: Target) -> Line:
-        assert self.service
         if self.last_step_at(target) is None:
             return f"not knocked at {self.not_sent(target)}", "yellow"
         if self.then:
@@ -35,7 +34,6 @@ class ServiceReport(KnockReport):
     def hints(self) -> list[str]:
         if self.answered is not False:
             return [self.why_not_tried] if self.why_not_tried else super().hints()
-        assert self.client
         found = [
             f"Knocked {self.tries} times without an answer. Does the gateway have this client, are both clocks right, "
             "and does the service run?"
@@ -45,7 +43,6 @@ class ServiceReport(KnockReport):
         return found
 
     def as_json(self) -> dict[str, Any]:
-        assert self.client and self.service
         found = super().as_json()
         del found["steps"], found["then"]
         names = {"gateway": self.client.gateway, "service": self.service.name, "client": self.client.name}
