@@ -10,7 +10,7 @@ from knocklet.wire.steps import TCP, UDP, format_step
 from .checked_json import REQUIRED, Table
 from .errors import InputError
 from .knock_sender import Step
-from .resolve import check_host
+from .resolve import Door, Target, check_host
 
 SERVICES = 32   # what a gateway allows
 _PORT = 62201   # fwknop's own, and of the knock packet
@@ -47,6 +47,10 @@ class Service:
     def families(self) -> tuple[int, ...]:
         """Of the addresses it opens for: 4, 6 or both."""
         return ((4,) if self.to else ()) + ((6,) if self.to6 else ()) or (4, 6)
+
+    def door(self, knocked: Target) -> Target:
+        """Where it is reached after a knock at this address of the gateway."""
+        return Door(knocked.family, self.to6[0], 0, self.to6[1]) if self.to6 and ":" in knocked.address else knocked
 
     def as_json(self) -> dict[str, Any]:
         found = {"index": self.index, "protocol": self.protocol_name, "port": self.port, "one_shot": self.one_shot}

@@ -62,14 +62,14 @@ class KnockReport:
         if not self.then:
             steps = f"{len(self.steps)} steps" if len(self.steps) > 1 else "the step"
             return f"sent {steps} to {target}; tried nothing (--then PORT would)", ""
-        return self._answer_line(target, format_step(*self.then), "the last step")
+        return self._answer_line(target, format_step(*self.then), target, "the last step")
 
-    def _answer_line(self, target: Target, service: str, after: str) -> Line:
+    def _answer_line(self, target: Target, service: str, where: Target, after: str) -> Line:
         ms = self.answer_ms(target)
         if ms is not None:
             again = f" of knock {self.tries}" if self.tries > 1 else ""
-            return f"{service} answers at {target}, {ms:.1f} ms after {after}{again}", "green"
-        return f"{service} {_WORDS[self.answers[target].state]} at {target}", "yellow"
+            return f"{service} answers at {where}, {ms:.1f} ms after {after}{again}", "green"
+        return f"{service} {_WORDS[self.answers[target].state]} at {where}", "yellow"
 
     def hints(self) -> list[str]:
         """What may help further."""

@@ -16,7 +16,7 @@ from .gateway_description import Service
 from .otp_sender import OtpSender
 from .output import Output
 from .probe import OPEN, OTHERS_S, probe
-from .resolve import FAMILY_NAMES, Door, Target, resolve
+from .resolve import FAMILY_NAMES, Target, resolve
 from .service_report import ServiceReport
 from .spa_sender import SpaSender, read_stated
 
@@ -76,7 +76,7 @@ def knock_service(gateway_name: str, service_name: str, wish: Wish, output: Outp
 
 def _knock(report: ServiceReport, sender: Sender, targets: list[Target], wish: Wish, output: Output) -> None:
     """Send, again to those that do not answer."""
-    doors = {target: _door(target, report.service) for target in targets}
+    doors = {target: report.service.door(target) for target in targets}
     left = targets
     for wait_s in (*sender.waits_s, wish.wait_s if report.then else 0):
         report.tries += 1
@@ -95,11 +95,6 @@ def _knock(report: ServiceReport, sender: Sender, targets: list[Target], wish: W
             break
     if all(report.last_step_at(target) is None for target in targets):
         raise NetworkError("; ".join(dict.fromkeys(report.not_sent(target, wish.source) for target in targets)))
-
-
-def _door(target: Target, service: Service) -> Target:
-    """Where the service is reached after a knock at `target`."""
-    return Door(target.family, service.to6[0], 0, service.to6[1]) if service.to6 and ":" in target.address else target
 
 
 def _kind(client: Client, wish: Wish) -> str:

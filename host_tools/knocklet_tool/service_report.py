@@ -27,7 +27,7 @@ class ServiceReport(KnockReport):
         if self.last_step_at(target) is None:
             return f"not knocked at {self.not_sent(target)}", "yellow"
         if self.then:
-            return self._answer_line(target, self.service.name, "the knock")
+            return self._answer_line(target, self.service.name, self.service.door(target), "the knock")
         times = _ONCE.get(self.tries) or f"{self.tries} times"
         return f"sent {_SENT[self.kind]} to {self.op} {self.service.name}, {times}, to {target}", ""
 

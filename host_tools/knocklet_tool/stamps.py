@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from knocklet.wire.spa_packet import MINUTE_US
+
 from . import places
 from .client_description import Client
 from .errors import InputError
 from .gateway_description import Service
 
 _DIGITS = 20
-_LARGEST = 1 << 62   # of a stamp, as packets have it
+_END = (1 << 32) * MINUTE_US   # of stamps: a slot, their minute, has 32 bits
 
 
 @contextmanager
@@ -48,7 +50,7 @@ class _Last:
         self._handle = handle
         data = os.pread(handle, 2 * _DIGITS, 0)
         digits = data.removesuffix(b"\n")
-        if data and not (len(digits) == _DIGITS and digits.isdigit() and int(digits) < _LARGEST):
+        if data and not (len(digits) == _DIGITS and digits.isdigit() and int(digits) + 1 < _END):
             raise InputError(f"{path}: not as this tool writes it; allowed: remove it, a gateway refuses what is not later")
         self.last = int(digits or b"0")
 
