@@ -16,15 +16,16 @@ endif
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: ## install what is missing: packages, .venv, MicroPython
+setup: ## install what is missing: packages, .venv, MicroPython, Node.js, Chromium
 	@scripts/setup.sh
 
 # The demo runs on one interpreter: it is not held up by the one that only tests use.
 setup-demo:
-	@scripts/setup.sh packages python micropython64
+	@scripts/setup.sh packages python micropython64 node
 
-build: setup-demo ## compile firmware/ into build/firmware/
+build: setup-demo ## compile firmware/ into build/firmware/, and the page that knocks
 	@scripts/build_firmware.sh
+	@scripts/build_page.sh
 
 demo: build ## the main job, in a network made of namespaces
 	@PYTHONPATH=tests $(PY) scripts/demo.py
@@ -47,5 +48,5 @@ readme: build ## put the demo's output, the last figures of make bench and the d
 	@PYTHONPATH=tests $(PY) scripts/update_readme.py demo
 	@$(PY) scripts/update_readme.py figures
 
-clean: ## remove what was made: build/ and .venv
-	@rm -rf build .venv
+clean: ## remove what was made: build/, .venv and the page
+	@rm -rf build .venv host_tools/knocklet_tool/page.html

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Sets up a Debian 12, Debian 13 or Raspberry Pi OS machine for Knocklet; a second run finds all in place.
 #
-#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 (default: all)
+#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 node chromium (default: all)
 #
 #   packages       Debian packages that are missing
 #   python         .venv with what requirements.txt pins, and the knocklet command
 #   micropython64  build/micropython/64/micropython   what the engine runs on here
 #   micropython32  build/micropython/32/micropython   for the tests that look at memory on a 32-bit machine
+#   node           Node.js 18 or newer with npm, which put the page that knocks into one file
+#   chromium       Debian's Chromium, in which tests open that page
 #
 # Each step says in one line what it does; what the programs it calls print is in build/setup.log.
 set -Eeuo pipefail
@@ -133,17 +135,34 @@ set_up_python() {
     echo "$key" >.venv/complete
 }
 
+node_works() { command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null; }
+
+set_up_node() {
+    if node_works; then return; fi
+    say "installing the Debian packages nodejs npm"
+    apt_install nodejs npm || die "apt-get could not install them: $(reason)"
+    node_works || die "needs Node.js 18 or newer with npm, node here is $(node --version 2>&1 || true)"
+}
+
+set_up_chromium() {
+    if command -v chromium >/dev/null; then return; fi
+    say "installing the Debian package chromium"
+    apt_install chromium || die "apt-get could not install it: $(reason)"
+}
+
 # shellcheck source=scripts/setup_micropython.sh
 . scripts/setup_micropython.sh
 
-for part in "${@:-packages python micropython64 micropython32}"; do
+for part in "${@:-packages python micropython64 micropython32 node chromium}"; do
     for step in $part; do
         case $step in
             packages) set_up_packages ;;
             python) set_up_python ;;
             micropython64) set_up_micropython 64 ;;
             micropython32) set_up_micropython 32 ;;
-            *) die "no part \"$step\"; parts are packages python micropython64 micropython32" ;;
+            node) set_up_node ;;
+            chromium) set_up_chromium ;;
+            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium" ;;
         esac
     done
 done

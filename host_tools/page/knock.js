@@ -1,0 +1,51 @@
+// Knocks with what a web page has, fetch(), and looks whether the service answers then.
+//
+// What Chromium 150 does, captured in the lab: for each port it opens a connection of its own at once (another port is
+// another host to it, its limits do not matter), a second one beside it after 250 ms, and for a name with both kinds of
+// address an IPv4 one 300 ms after the IPv6 one. An abort() ends the request, not the attempt to connect: the kernel
+// sends the SYN again after 1, 2, 3, 4, 5, 7, 11, 19... s, before Linux 6.5 after 1, 3, 7... s. Gateways know all that:
+// a step seen again is ignored, each address knocks for itself, and a slot opens once.
+
+const GAP_MS = 180; // between steps: six take less than 1 s, so the kernel's repeats come in the right order, too
+const LET_GO_MS = 150; // the SYN has gone; well before the second connection
+const WAIT_MS = 3000; // for an answer
+
+export const ANSWERED = "answered";
+export const SILENT = "silent";
+export const UNCLEAR = "unclear"; // refused, or a certificate the browser does not know: a page is not told which
+
+// One SYN to each port, in order. told(step) is called as each goes, from 1.
+export async function sendKnock(host, ports, told) {
+  for (const [index, port] of ports.entries()) {
+    told(index + 1);
+    request(`http://${host}:${port}/`, LET_GO_MS).catch(() => {}); // whatever answers concerns nobody
+    await sleep(GAP_MS);
+  }
+}
+
+export async function ask(link) {
+  try {
+    await request(link, WAIT_MS);
+    return ANSWERED;
+  } catch (error) {
+    return error.name === "AbortError" ? SILENT : UNCLEAR;
+  }
+}
+
+// A gateway takes the slots before and after its own as well, each once and none older than one that opened. So the next
+// one helps when a packet was lost, and each of the two when this device's clock is a little off.
+// last: the newest slot that may have opened, 0 for none.
+export function slotsToTry(now, last) {
+  return [now, now + 1, now - 1].filter((slot) => slot > last);
+}
+
+function request(url, limit_ms) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), limit_ms);
+  const options = { mode: "no-cors", cache: "no-store", credentials: "omit", signal: controller.signal };
+  return fetch(url, options).finally(() => clearTimeout(timer));
+}
+
+function sleep(time_ms) {
+  return new Promise((resolve) => setTimeout(resolve, time_ms));
+}
