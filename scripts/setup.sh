@@ -135,7 +135,7 @@ set_up_python() {
     echo "$key" >.venv/complete
 }
 
-node_works() { command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null; }
+node_works() { command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 18))' 2>/dev/null; }
 
 set_up_node() {
     if node_works; then return; fi
