@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
-from . import broker_check, broker_password, broker_setup, places, settings
+from . import broker_check, broker_setup, places, secret_line, settings
 from .certificates import check_host
 from .errors import InputError
 from .output import Output
@@ -48,7 +48,7 @@ def use(
         raise InputError("--user needs --password-file FILE, or - for standard input")
     if user is not None and (not user.isprintable() or not 0 < len(user) <= 128):
         raise InputError(f"--user {user[:130]!r}: allowed: 1-128 printable characters")
-    password = None if password_file is None else broker_password.read(password_file)
+    password = None if password_file is None else secret_line.read("--password-file", password_file)
     certificates = None if ca is None else _certificates(ca)
     with settings.edit() as stored:
         path = None if certificates is None else settings.store_ca(certificates)

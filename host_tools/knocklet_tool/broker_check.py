@@ -16,7 +16,7 @@ import typer
 
 from knocklet.wire.topics import BASE, CONFIG, DISCOVERY, EVENT, GRANTS, HOME_ASSISTANT, INFO, RESPONSE, STATE, STATUS, topic
 
-from . import broker_password, settings
+from . import secret_line, settings
 from .errors import FAILED_CHECK, BrokerError, InputError
 from .mqtt import Link
 from .options import Json, complete_gateway
@@ -66,7 +66,7 @@ def check(
     if gateway == other:
         raise InputError("--gateway and --other: two different ones")
     broker = settings.load().the_broker()
-    password = broker_password.read(password_file)
+    password = secret_line.read("--password-file", password_file)
     report = CheckReport()
     _doors(report, broker, plain_port)
     with Link(broker) as admin, Link(replace(broker, user=gateway, password=password)) as tried:

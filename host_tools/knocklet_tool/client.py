@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from . import client_add, client_copy, client_file, client_fwknoprc, client_qr, clients
+from . import client_add, client_copy, client_file, client_fwknoprc, client_page, client_qr, clients
 from .client_description import Client
 from .options import ClientName, Json, MaybeDescribed
 from .output import Line, Output
 
 app = typer.Typer(help="The computers and phones that may knock, and their secrets.")
-for command in (client_add.add, client_copy.export, client_file.file, client_qr.qr, client_fwknoprc.fwknoprc):
+for command in (client_add.add, client_copy.export, client_file.file, client_qr.qr, client_fwknoprc.fwknoprc, client_page.page):
     app.command()(command)
 app.command("import")(client_copy.import_)
 

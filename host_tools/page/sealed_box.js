@@ -13,7 +13,7 @@ const KEY_BYTES = 32, MAC_BYTES = 32;
 export async function unseal(box, passphrase, progress) {
   const salt = box.subarray(SALT, TEXT);
   const sealed = box.subarray(0, box.length - MAC_BYTES);
-  const keys = await scryptAsync(passphrase.normalize("NFKC"), salt, {
+  const keys = await scryptAsync(passphrase.normalize("NFKC").trim(), salt, {
     N: 2 ** box[COSTS],
     r: box[COSTS + 1],
     p: box[COSTS + 2],
