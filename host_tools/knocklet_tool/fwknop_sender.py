@@ -22,7 +22,7 @@ def is_installed() -> bool:
 
 
 class FwknopSender:
-    waits_s = (0.3, 0.6)   # as of signed knocks
+    waits_s = (0.3, 0.6, 0.9)   # as of signed knocks
     warning = ""
 
     def __init__(

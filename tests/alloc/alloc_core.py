@@ -222,7 +222,7 @@ class Sequence:
 
 
 matcher = Matcher(attempts)
-matcher.set_sequences({0: Sequence(7000, 8000, 9000, 10000), 1: Sequence(7000, 8001), 200: Sequence(3000)}, [7500])
+matcher.set_sequences({0: Sequence(7000, 8000, 9000, 10000), 1: Sequence(7000, 8001), 2: Sequence(3000)}, [7500])
 counts = array("I", bytes(4 * verdict.COUNT))
 
 

@@ -97,5 +97,9 @@ class Admission:
 
 
 def _may_come_from(request, sender):
+    """By the client's rule for sources. fwknop's clients state their own address where they could leave it to the packet."""
     rule = request.client.source
-    return not request.stated if rule == "packet" else rule == "any" or request.stated and request.address == sender
+    if rule == "any":
+        return True
+    own = request.stated and request.address == sender
+    return own if rule == "stated" else not request.stated or own and request.content is not None

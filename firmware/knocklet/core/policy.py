@@ -233,6 +233,11 @@ def _check_clients(policy):
             other = seen.setdefault(fingerprint, client) if fingerprint else client
             if other is not client:
                 raise ConfigError("clients.%s: has the key of %s; allowed: a key of its own" % (client.name, other.name))
+    macs = {}
+    for client in policy.clients:
+        other = macs.setdefault(client.fwknop.hmac_key, client) if client.fwknop else client
+        if other is not client:
+            raise ConfigError("clients.%s: has the hmac_key of %s; allowed: one of its own" % (client.name, other.name))
     if sum(client.fwknop is not None for client in policy.clients) > clients.FWKNOP_LIMIT:
         raise ConfigError("clients: more than %d of kind fwknop" % clients.FWKNOP_LIMIT)
 
