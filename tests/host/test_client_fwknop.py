@@ -64,7 +64,7 @@ def test_knock(lab, wire, knock, phone):
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"sent a fwknop knock to open ssh, 3 times, to {lab.gateway.ip4}\n"
     payloads = sent(wire)
-    assert len(set(payloads)) == 3   # none is a copy, which would be refused
+    assert len(set(payloads)) == 4   # none is a copy, which would be refused
     assert {message(read(client, payload)) for payload in payloads} == {"0.0.0.0,tcp/22"}
 
 
@@ -117,7 +117,7 @@ def test_its_keys_are_on_no_command_line(home, knock, phone, monkeypatch):
     for words, file, modes_ in seen:
         assert keys["key"] in file and keys["hmac_key"] in file and modes_ == [0o600]
         assert keys["key"] not in words and keys["hmac_key"] not in words
-    assert len(seen) == 3 and not list(home.rglob("fwknoprc"))   # and nothing of it is left
+    assert len(seen) == 4 and not list(home.rglob("fwknoprc"))   # and nothing of it is left
     assert not list(home.glob(".fwknop*"))
 
 

@@ -83,7 +83,7 @@ def test_ssh_knocks_first(home, lab, opener, described, one_shot):
     with opener:
         done = ssh(lab, home, config)
     assert "Permission denied (publickey" in done.stderr, done.stderr   # by the gateway's SSH
-    assert opener.knocks == (3 if one_shot else 1)
+    assert opener.knocks == (4 if one_shot else 1)
     assert "knocklet" not in done.stderr
 
 
