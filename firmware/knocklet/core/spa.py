@@ -27,7 +27,7 @@ def read(client, packet, sender):
     address = spa_packet.unmapped(source) if stated else sender
     if not is_unicast(address) if stated else source != spa_packet.NO_SOURCE:
         return verdict.BAD_SOURCE_FIELD, None
-    if spa_packet.slot_bytes(stamp_us // spa_packet.MINUTE_US & 0xFFFFFFFF) != packet[:4]:
+    if stamp_us // spa_packet.MINUTE_US != int.from_bytes(packet[:4], "big"):
         return verdict.BAD_SLOT, None
     services = [service for service in client.services if service.index == index]
     return verdict.PARSED, Request(client, op, services, ttl_s, stamp_us, address, stated)
