@@ -74,6 +74,7 @@ class TestGrants(unittest.TestCase):
         two, _ = self.grants.put(SSH, A, "back", 10_000)
         self.assertEqual(self.grants.of_entry((1, A)), [one, two])
         self.assertEqual(self.grants.entry_left((1, A), 10_000)[0], 30_000)
+        self.assertEqual(self.grants.entry_left((1, A), 10_000, but=two)[0], 20_000)
         self.assertEqual(self.grants.next_ms(10_000), 20_000)
         self.assertEqual(self.grants.due(30_000), [one])
         self.assertFalse(self.grants.end(one))

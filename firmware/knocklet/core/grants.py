@@ -74,10 +74,13 @@ class Grants:
         self._by_entry.setdefault(grant.key(), []).append(grant)
         return grant
 
-    def entry_left(self, key, now_ms):
-        """(left_ms, max_left_ms) that the kernel entry should have: the latest ends of its live grants, or (0, 0)."""
+    def entry_left(self, key, now_ms, but=None):
+        """(left_ms, max_left_ms) that the kernel entry should have: the latest ends of its live grants, or (0, 0); `but`: a
+        grant that does not count."""
         left_ms = max_left_ms = 0
         for grant in self.of_entry(key):
+            if grant is but:
+                continue
             left_ms = max(left_ms, left(now_ms, grant.end_ms))
             max_left_ms = max(max_left_ms, left(now_ms, grant.max_end_ms))
         return left_ms, max_left_ms

@@ -51,7 +51,7 @@ class Doors:
         known = bool(grants.of_entry((service.index, address)))
         if known and service.one_shot:
             self._look(now_ms)  # a used one is told as used, not taken for a live one
-        entry_s = self._entry_s(service, address, service.life_s(wanted_s), now_ms)
+        entry_s = self._entry_s(service, address, client, service.life_s(wanted_s), now_ms)
         try:
             try:
                 self._add(service, address, entry_s, known)
@@ -68,9 +68,10 @@ class Doors:
         self._events.tell(now_ms, kind, ends_s=max_s or life_s, **_named(grant))
         return True
 
-    def _entry_s(self, service, address, life_s, now_ms):
+    def _entry_s(self, service, address, client, life_s, now_ms):
         """What the kernel's entry gets: a shorter grant does not shorten that of another client at the same address."""
-        left_ms, max_left_ms = self.grants.entry_left((service.index, address), now_ms)
+        own = self.grants.find(service, address, client)  # has a new end from now on, sooner or later than the old one
+        left_ms, max_left_ms = self.grants.entry_left((service.index, address), now_ms, own)
         if service.idle_s:  # traffic renews it to the service's own anyway
             return life_s[0], max(life_s[1], -(-max_left_ms // 1000))
         return max(life_s[0], -(-left_ms // 1000)), 0
