@@ -5,7 +5,7 @@ of its key and than the store's floor; and near the time of the gateway's clock,
 order of stamps is all there is to go by, and a stamp from the far future is refused, which would lock its client out.
 """
 
-from ..wire.spa_packet import OPEN
+from ..wire.spa_packet import OPEN, RENEW
 from . import verdict
 from .token_bucket import TokenBucket
 
@@ -16,6 +16,7 @@ FWKNOP_WINDOW_US = 120_000_000
 _FAR_US = 400 * 86_400 * 1_000_000
 _REPEAT_US = 2_000_000
 _CONTENTS = 8  # of packets with one and the same stamp
+_OPENED = 16  # of a client, the last ones: one packet for each family and grant
 
 
 class Admission:
@@ -25,11 +26,12 @@ class Admission:
         self._store = store
         self._grants = grants
         self._buckets = {}  # fingerprint -> TokenBucket
-        self._accepted = {}  # fingerprint -> (stamp_us, services' indexes, address, contents) of the last one accepted
+        self._accepted = {}  # fingerprint -> (stamp_us, contents) of the last one accepted
+        self._opened = {}  # fingerprint -> [((services' indexes, address), stamp_us)] of the last ones that opened
 
     def keep(self, fingerprints):
         """These clients are in the policy: forget the others."""
-        for known in (self._buckets, self._accepted):
+        for known in (self._buckets, self._accepted, self._opened):
             for fingerprint in list(known):
                 if fingerprint not in fingerprints:
                     del known[fingerprint]
@@ -65,7 +67,7 @@ class Admission:
 
     def _is_other(self, fingerprint, request, stored_us):
         """Of a kind with stamps in seconds: is it another packet than those that were accepted of the same second?"""
-        stamp_us, _, _, contents = self._accepted.get(fingerprint, (-1, (), b"", ()))
+        stamp_us, contents = self._accepted.get(fingerprint, (-1, ()))
         return (request.content is not None and stamp_us == request.stamp_us == stored_us
                 and request.content not in contents and len(contents) < _CONTENTS)  # fmt: skip
 
@@ -84,16 +86,24 @@ class Admission:
         return verdict.ACCEPTED
 
     def accepted(self, fingerprint, request):
-        """It is stored and will be done. Returns whether it is only a repeat of the one before."""
-        indexes = [service.index for service in request.services]
-        stamp_us, services, address, contents = self._accepted.get(fingerprint, (-1, (), b"", ()))
-        repeat = (request.op == OPEN and services == indexes and address == request.address
-                  and request.stamp_us - stamp_us < _REPEAT_US)  # fmt: skip
+        """It is stored and will be done. Returns whether it is only a repeat of one before."""
+        stamp_us, contents = self._accepted.get(fingerprint, (-1, ()))
         if stamp_us != request.stamp_us:
             contents = ()
-        opened = indexes if request.op == OPEN else ()
-        self._accepted[fingerprint] = (request.stamp_us, opened, request.address, contents + (request.content,))
-        return repeat
+        self._accepted[fingerprint] = (request.stamp_us, contents + (request.content,))
+        return self._is_repeat(fingerprint, request)
+
+    def _is_repeat(self, fingerprint, request):
+        """Was the same opened just before, by stamps? Packets for several services and addresses may come in turn."""
+        wish = ([service.index for service in request.services], request.address)
+        before = self._opened.get(fingerprint, ())
+        opened = [one for one in before if one[0] != wish]
+        stamps_us = [stamp_us for known, stamp_us in before if known == wish]
+        if request.op == OPEN:
+            opened.append((wish, request.stamp_us))
+        if request.op != RENEW:
+            self._opened[fingerprint] = opened[-_OPENED:]
+        return request.op == OPEN and bool(stamps_us) and request.stamp_us - stamps_us[0] < _REPEAT_US
 
 
 def _may_come_from(request, sender):
