@@ -210,6 +210,10 @@ class Lab:
         """`lab.knock(["7000/tcp", "9100/udp"])`, at the gateway unless `to`. Returns when the last went."""
         return self._probes.knock(steps, to or self.gateway.ip4, from_ or self.client, **options)
 
+    def datagram(self, data, port, to=None, from_=None, **options):
+        """Send one UDP datagram, at the gateway unless `to`."""
+        self._probes.datagram(data, port, to or self.gateway.ip4, from_ or self.client, **options)
+
     # Packets made by hand, see generator.py and packets.py
 
     def generator(self, from_=None):

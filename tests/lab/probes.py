@@ -67,6 +67,11 @@ class Probes:
                 return _answer(error.errno)
             return "open"
 
+    def datagram(self, data, port, host, from_, source=None):
+        """Send one and wait for nothing."""
+        with from_.inside(), self._socket(socket.SOCK_DGRAM, host, source) as made:
+            made.sendto(data, (host, port))
+
     def http(self, host, port, from_, source=None, timeout_s=1.0):
         """The page at http://host:port/ as text. Raises OSError, such as TimeoutError, if there is none."""
         with from_.inside():
