@@ -1,5 +1,5 @@
-"""The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again;
-all of it seen over MQTT by its owner, who then shuts a door from there.
+"""The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again; by
+each kind of knock in turn, all of it seen over MQTT by its owner, who shuts the door from there.
 
 Run it by `sudo make demo`. It fails, with one line and exit code 1, if anything does not happen as it should.
 """
@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,20 +16,26 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "firmware")]
 from lab import Lab, LabError  # noqa: E402  (only after the path is set)
+from lab.browser import Browser  # noqa: E402
 from lab.owner import NAME, Owner  # noqa: E402
 from lab.page import PAGE  # noqa: E402
+from lab.visitor import Visitor  # noqa: E402
 from lab.zone import FIREWALLS, ZONES  # noqa: E402
+from net.clients import write_store  # noqa: E402
 
 MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 ENGINE = ROOT / "build" / "firmware" / "knocklet_engine.py"
 KNOCKLET = ROOT / ".venv" / "bin" / "knocklet"
 STEPS = ["23171", "41822/udp", "30955", "52040"]
-KNOCK_OPTIONS = ["--then", "8080/tcp", "--quiet"]
+KNOCK_OPTIONS = ["--quiet"]
 TTL_S = 6
 LATE_S = 2.0  # a grant may end so much later than it says, at most; earlier by half a second
 SEEN_S = 10.0  # for an event to be at the owner's
+SPA_PORT = 62201
+PASSPHRASE = "a phone is easily lost"
+TITLE = "Camera 1: admin"
 CONFIG = {
     "id": NAME,
     "interfaces": ["wan0"],
@@ -38,6 +45,8 @@ CONFIG = {
     },
     "sequences": {"family": {"steps": [step if "/" in step else step + "/tcp" for step in STEPS], "open": ["camera"]}},
 }
+CLIENTS = {"anna": ["spa", "otp"], "phone": ["fwknop"], "tablet": ["otp"]}  # name -> kinds
+OPENS = "camera"  # what all of them may open
 ANSWERS = {"open": "OPEN", "refused": "refused", "silent": "no answer"}
 
 
@@ -79,97 +88,178 @@ class Printed:
 PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
-def start_engine(lab, etc, run_dir, config):
-    path = etc / "config.json"
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-        json.dump(config, file)
-    command = [MICROPYTHON, ENGINE, "--config", path, "--run-dir", run_dir, "--agent-user", "nobody"]
-    return Printed("the engine", lab.gateway.popen(command, **PIPED))
-
-
 class Demo:
     def __init__(self, lab, begin):
         self._lab = lab
         self._begin = begin
         self._closed = "silent" if lab.zone == "drop" else "refused"
         self._page = (lab.gateway.ip4, 8080)
+        self._owner = self._anna = self._watch = None
+        self._opened = 0
 
     def say(self, text):
         print(f"{time.monotonic() - self._begin:5.1f} s  {text}", flush=True)
 
     def run(self):
-        lab = self._lab
-        self.say(f"The lab is up: a gateway, a camera behind it, two computers outside. Zone {lab.zone}.")
-        etc, run_dir = lab.directory / "etc", lab.directory / "run"
-        etc.mkdir(mode=0o700)
-        owner = Owner(lab, etc, run_dir)
-        owner.set_up()
-        self.say(f"The owner's broker runs, with TLS: mosquitto on {lab.mgmt.ip4}.")
-        watch = Printed("knocklet watch", owner.knocklet_process("watch", NAME, **PIPED))
-        watch.wait_for("Listening", SEEN_S)
-        engine = start_engine(lab, etc, run_dir, {**CONFIG, "zone": lab.zone, "firewall": lab.firewall})
-        ready = engine.wait_for("ready")
-        self.say(f"The engine runs under MicroPython: {ready.partition('ready, ')[2]}.")
-        owner.start_agent()
-        self.seen(watch, "started")
-
-        print("\nBefore the knock, seen from outside:")
-        for who in (lab.client, lab.attacker):
+        self.set_up()
+        print("\nBefore a knock, seen from outside:")
+        for who in (self._lab.client, self._lab.attacker):
             self.expect_closed(who, "the camera's page", *self._page)
-        self.expect_closed(lab.client, "the camera itself", lab.camera.ip4, 80)
-        self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
+        self.expect_closed(self._lab.client, "the camera itself", self._lab.camera.ip4, 80)
+        self.expect_closed(self._lab.client, "the gateway's SSH", self._lab.gateway.ip4, 22)
+        self.signed()
+        self.fwknop()
+        self.one_time()
+        if shutil.which("chromium"):
+            self.page()
+        else:
+            print("\nThere is no Chromium here to open the page that knocks: apt install chromium")
+        self.fixed()
+        self.history()
 
-        print(f"\n{lab.client.ip4} knocks:")
-        command = ["knock", lab.gateway.ip4, *STEPS, *KNOCK_OPTIONS]
-        self.say(f"$ knocklet {' '.join(command)}")
+    # The kinds of knock
+
+    def signed(self):
+        lab = self._lab
+        print(f"\n{lab.client.ip4} knocks with one signed packet:")
+        heard = self._anna.overhear(SPA_PORT)
         knocked = time.monotonic()
-        for line in self.knock(command).splitlines():
-            self.say(f"  {line.strip()}")
-        opened = json.loads(engine.wait_for('"opened"'))
-        self.say(f"The engine: {opened['service']} opened for {opened['source']}, who knocked '{opened['client']}'.")
-        self.seen(watch, "opened")
-
-        print("\nAfter the knock:")
+        self.knock(["knock", NAME, "camera", *KNOCK_OPTIONS])
+        self.seen("opened")
         self.expect_page(lab.client)
         self.expect_closed(lab.attacker, "the camera's page", *self._page)
         self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
 
+        print(f"\n{lab.attacker.ip4} has seen the packet, and sends it again:")
+        packets = heard()
+        if not packets:
+            raise Failed("the packet was not seen on its way")
+        lab.datagram(packets[-1], SPA_PORT, from_=lab.attacker)
+        self.seen("replayed")
+        self.expect_closed(lab.attacker, "the camera's page", *self._page)
+
         print(f"\nThe grant lives {TTL_S} seconds:")
         self.expect_end(knocked)
-        ended = json.loads(engine.wait_for('"expired"'))
-        self.say(f"The engine: {ended['service']} closed for {ended['source']}, reason {ended['reason']}.")
-        self.seen(watch, "expired")
+        self.seen("expired")
         self.expect_closed(lab.client, "the camera's page", *self._page)
 
-        print("\nAnother knock, and the owner shuts the door over MQTT:")
-        self.knock(command)
-        self.expect_page(lab.client)
-        self.seen(watch, "opened")
+    def fwknop(self):
+        print("\nThe same by fwknop, with a client's keys in its file:")
+        self.say(f"$ fwknop -n {NAME}")
+        self._anna.run(["fwknop", "-n", NAME])
+        self.open_and_shut()
+
+    def one_time(self):
+        print("\nThe same by Debian's knock, with ports that open once:")
+        self.say(f"$ knocklet otp {NAME} camera")
+        line = self._anna.knocklet("otp", NAME, "camera").stdout.partition("#")[0].strip()
+        self.say(f"  {line}")
+        words = line.split()
+        self.say("$ " + " ".join([words[0], "-d 100", *words[1:]]))
+        self._anna.run([words[0], "-d", "100", *words[1:]])
+        self.open_and_shut()
+        self._anna.run([words[0], "-d", "100", *words[1:]])
+        self.say("  the same ports again: they are used up")
+        self.expect_closed(self._lab.client, "the camera's page", *self._page)
+
+    def page(self):
+        print("\nThe same by a page in Chromium, from a file, unlocked by a passphrase:")
+        home = self._anna.home
+        passphrase, page = home / "passphrase", home / "home.html"
+        passphrase.write_text(PASSPHRASE)
+        words = ["client", "page", "tablet", "--output", page, "--passphrase-file", passphrase]
+        self._owner.knocklet(*words)
+        self.say("$ knocklet client page tablet --output home.html")
+        with Browser(self._lab.client, home) as browser:
+            browser.open(page)
+            browser.type(PASSPHRASE)
+            browser.click("#unlock button")
+            browser.wait_for("document.querySelector('#services button') != null")
+            self.say(f"  unlocked; it has a button: {browser.value('document.querySelector(`#services button`).innerText')}")
+            browser.click("#services button")
+            browser.wait_for(f"document.title == {json.dumps(TITLE)}")
+            self.say(f"  knocked six ports, and opened {browser.value('location.href')}: {TITLE}")
+        self.open_and_shut()
+
+    def fixed(self):
+        print("\nAnd by a fixed sequence, which whoever sees it can copy:")
+        self.knock(["knock", self._lab.gateway.ip4, *STEPS, "--then", "8080/tcp", *KNOCK_OPTIONS])
+        self.open_and_shut()
+
+    # The parts
+
+    def set_up(self):
+        lab = self._lab
+        self.say(f"The lab is up: a gateway, a camera behind it, two computers outside. Zone {lab.zone}.")
+        etc, run_dir = lab.directory / "etc", lab.directory / "run"
+        etc.mkdir(mode=0o700)
+        self._owner = owner = Owner(lab, etc, run_dir)
+        owner.set_up()
+        self.say(f"The owner's broker runs, with TLS: mosquitto on {lab.mgmt.ip4}.")
+        _write(etc / "config.json", json.dumps({**CONFIG, "zone": lab.zone, "firewall": lab.firewall}).encode())
+        owner.knocklet("gateway", "describe", NAME, etc / "config.json", "--host", lab.gateway.ip4)
+        for name, kinds in CLIENTS.items():
+            words = ["client", "add", name, "--open", OPENS, *[word for kind in kinds for word in ("--kind", kind)]]
+            owner.knocklet(*words)
+            self.say("$ knocklet " + " ".join(map(str, words)))
+        _write(etc / "clients.json", self._piped("client", "file"))
+        self._anna = Visitor(lab, lab.client, "anna")
+        self._anna.knocklet("client", "import", "-", input=self._piped("client", "export", "anna").decode())
+        stanza = self._piped("client", "fwknoprc", "phone")
+        _write(self._anna.home / ".fwknoprc", stanza)
+
+        self._watch = Printed("knocklet watch", owner.knocklet_process("watch", NAME, **PIPED))
+        self._watch.wait_for("Listening", SEEN_S)
+        write_store(etc / "state")  # as of a gateway that was in use before: a new one takes one-time ports after a minute
+        run_dir.mkdir(mode=0o700)
+        (run_dir / "ntp").touch()  # the gateway's clock has been set
+        command = [MICROPYTHON, ENGINE, "--config", etc / "config.json", "--run-dir", run_dir, "--agent-user", "nobody"]
+        ready = Printed("the engine", lab.gateway.popen(command, **PIPED)).wait_for("ready")
+        self.say(f"The engine runs under MicroPython: {ready.partition('ready, ')[2]}.")
+        owner.start_agent()
+        self.seen("started")
+
+    def _piped(self, *words):
+        """What a command of the owner writes into a pipe: a secret."""
+        process = self._owner.knocklet_process(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate()
+        if process.returncode:
+            raise Failed(f"knocklet {' '.join(words)}: exit {process.returncode}: {err.decode().strip()}")
+        return out
+
+    def open_and_shut(self):
+        """The page is there; the owner shuts it from afar."""
+        self.seen("opened")
+        self.expect_page(self._lab.client)
         self.say(f"$ knocklet close {NAME} camera")
-        self.say(f"  {owner.knocklet('close', NAME, 'camera').stdout.strip()}")
-        self.seen(watch, "closed")
-        self.expect_closed(lab.client, "the camera's page", *self._page)
+        self.say(f"  {self._owner.knocklet('close', NAME, 'camera').stdout.strip()}")
+        self.seen("closed")
+        self.expect_closed(self._lab.client, "the camera's page", *self._page)
 
+    def history(self):
         print("\nThe history, from the owner's disk:")
         self.say(f"$ knocklet log {NAME}")
-        history = owner.knocklet("log", NAME).stdout.splitlines()
+        history = self._owner.knocklet("log", NAME).stdout.splitlines()
         for line in history:
             self.say(f"  {line}")
-        if sum("opened" in line for line in history) != 2:
+        if sum("opened" in line for line in history) != self._opened:
             raise Failed("the history is not what happened")
 
-    def seen(self, watch, event_type):
+    def seen(self, event_type):
         """The event, as `knocklet watch` prints it."""
-        line = watch.wait_for(f"{NAME}  {event_type} ", SEEN_S)
+        line = self._watch.wait_for(f"{NAME}  {event_type} ", SEEN_S)
+        self._opened += event_type == "opened"
         self.say(f"  knocklet watch:  {' '.join(line.split()[2:])}")
 
     def knock(self, command):
-        """What the knocklet command says."""
-        done = self._lab.client.run([KNOCKLET, *command], check=False)
+        """Tell what the knocklet command says of it."""
+        self.say(f"$ knocklet {' '.join(command)}")
+        done = self._anna.knocklet(*command, check=False)
         if done.returncode:
             said = " ".join((done.stderr or done.stdout).split())
             raise Failed(f"the knock did not open the page: exit {done.returncode}: {said}")
-        return done.stdout
+        for line in done.stdout.splitlines():
+            self.say(f"  {line.strip()}")
 
     def expect_closed(self, who, what, address, port):
         answer = self._lab.tcp_open(address, port, from_=who)
@@ -197,6 +287,11 @@ class Demo:
         if lived < TTL_S - 0.5:
             raise Failed(f"the page closed after {lived:.1f} s already")
         self.say(f"  {self._lab.client.ip4:<14} -> the camera's page has closed")
+
+
+def _write(path, data):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
 
 
 def main():

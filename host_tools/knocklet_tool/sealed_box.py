@@ -16,7 +16,7 @@
 import hashlib
 import unicodedata
 
-from knocklet.wire.hmac import hmac, keystream, pads, xor
+from knocklet.wire.hmac import hmac, keystream, xor
 
 _MAGIC = b"KLP1"
 # 64 MiB for each try. Chromium needs 0.4 s here, and under 2 s slowed down to a sixth, as a cheap phone is.
@@ -30,7 +30,7 @@ def seal(text: bytes, passphrase: str, salt: bytes) -> bytes:
     assert len(salt) == SALT_BYTES
     cost = {"n": 1 << _LOG_N, "r": _R, "p": _P, "maxmem": 256 * _R << _LOG_N}
     keys = hashlib.scrypt(normal(passphrase).encode(), salt=salt, dklen=2 * _KEY_BYTES, **cost)
-    enc, mac = pads(keys[:_KEY_BYTES]), keys[_KEY_BYTES:]
+    enc, mac = keys[:_KEY_BYTES], keys[_KEY_BYTES:]
     sealed = _MAGIC + bytes((_LOG_N, _R, _P, 0)) + salt + xor(text, keystream(enc, salt, len(text)))
     return sealed + hmac(mac, sealed)
 

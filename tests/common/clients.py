@@ -4,7 +4,7 @@ from struct import pack
 
 from knocklet.core.clients import Client
 from knocklet.core.policy import Service
-from knocklet.wire.hmac import hmac_of, keystream, xor
+from knocklet.wire.hmac import hmac, keystream, xor
 from knocklet.wire.keys import ClientKeys
 
 GATEWAY = "home"
@@ -52,6 +52,6 @@ def packet(of, op=OPEN, service=1, stamp_us=NOW_US, source=None, flags=None, ttl
 def sealed(of, plaintext, slot):
     """Any 32 bytes, with what only this client can put around them."""
     head = pack(">I", slot)
-    head += hmac_of(of.keys.tag, b"tag1", head)[:4] + IV
+    head += hmac(of.keys.tag, b"tag1", head)[:4] + IV
     head += xor(plaintext, keystream(of.keys.enc, IV, 32))
-    return head + hmac_of(of.keys.mac, b"spa1", of.keys.gateway_id, head)
+    return head + hmac(of.keys.mac, b"spa1", of.keys.gateway_id, head)

@@ -62,7 +62,7 @@ def test_knock(lab, wire, knock, phone):
     wire.packets()
     result = knock("home", "ssh")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout == f"sent a fwknop knock to open ssh, 3 times, to {lab.gateway.ip4}\n"
+    assert result.stdout == f"sent a fwknop knock to open ssh, 4 times, to {lab.gateway.ip4}\n"
     payloads = sent(wire)
     assert len(set(payloads)) == 4   # none is a copy, which would be refused
     assert {message(read(client, payload)) for payload in payloads} == {"0.0.0.0,tcp/22"}
