@@ -9,6 +9,8 @@ from . import clients, output
 from .errors import InputError
 from .options import complete_described
 
+_LIMIT = 131_072   # what a gateway reads
+
 _Gateway = Annotated[
     str | None,
     typer.Option("--gateway", metavar="NAME", help="Not needed when there is one.", autocompletion=complete_described),
@@ -27,5 +29,8 @@ def file(gateway: _Gateway = None) -> None:
         for service in client.open:
             if service not in at.services:   # the gateway would refuse the file
                 raise InputError(f"client {client.name} may open {service!r}, which {at.name} does not have")
-    fields = {"clients": {client.name: client.as_json() for client in found.values()}}
-    output.secret(json.dumps(fields, indent=2).encode() + b"\n")
+    lines = ",\n".join(f'"{client.name}": {json.dumps(client.as_json())}' for client in found.values())
+    data = f'{{"clients": {{\n{lines}\n}}}}\n'.encode()
+    if len(data) > _LIMIT:
+        raise InputError(f"{at.name}: {len(data)} bytes of clients; allowed: {_LIMIT}")
+    output.secret(data)

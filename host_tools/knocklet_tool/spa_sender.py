@@ -1,12 +1,11 @@
 """Sends signed knocks: to each address one packet of its own, with a stamp and an iv that are never used again."""
 
-import ipaddress
 import os
 import socket
 import time
 
 from knocklet.wire import spa_packet
-from knocklet.wire.addresses import parse_address
+from knocklet.wire.addresses import is_unicast, parse_address
 from knocklet.wire.steps import UDP
 
 from .client_description import STATED, Client
@@ -80,7 +79,7 @@ def _own_address(connected: socket.socket) -> bytes:
 
 def read_stated(text: str) -> bytes:
     """An address that a gateway opens for: 4 or 16 bytes. Raises ValueError."""
-    address = ipaddress.ip_address(text)
-    if address.is_loopback or address.is_multicast or address.is_unspecified:
-        raise ValueError("not one that a packet comes from")
-    return parse_address(text)
+    address: bytes = parse_address(text)
+    if not is_unicast(address):
+        raise ValueError("nobody's")
+    return address
