@@ -371,6 +371,12 @@ def test_what_a_gateway_would_refuse(described, knocklet):
     policy.load(json.dumps(CONFIG).encode(), knocklet("client", "file").stdout_bytes)
 
 
+def test_a_file_that_a_gateway_would_not_read(anna, knocklet, monkeypatch):
+    size = len(knocklet("client", "file").stdout_bytes)
+    monkeypatch.setattr("knocklet_tool.client_file._LIMIT", size - 1)
+    one_line(knocklet("client", "file"), f"home: {size} bytes of clients; allowed: {size - 1}")
+
+
 def test_completion(home, anna, monkeypatch):
     monkeypatch.setenv("_KNOCKLET_COMPLETE", "complete_bash")
     for typed, number, names in (

@@ -81,10 +81,10 @@ def test_mistakes(knocklet, words, line, json_too):
 def test_help(knocklet, option):
     result = knocklet(option)
     assert result.exit_code == 0 and result.stderr == ""
-    commands = "knock ", "status ", "grants ", "watch ", "close ", "log ", "collect ", "unprovision ", "gateway ", "broker "
-    for text in (*commands, "--version", "Exit codes: 0 done, 1 the service did not answer"):
+    commands = "knock otp ssh-config status grants watch close log collect unprovision gateway client broker".split()
+    for text in (*(f" {command} " for command in commands), "--version", "Exit codes: 0 done, 1 the service did not answer"):
         assert text in result.stdout
-    for words in (["gateway"], ["broker"], ["broker", "check"], ["watch"], ["gateway", "add"]):
+    for words in (["gateway"], ["client"], ["broker"], ["broker", "check"], ["watch"], ["client", "add"]):
         assert knocklet(*words, option).exit_code == 0
     result = knocklet("knock", option)
     assert result.exit_code == 0 and result.stderr == ""

@@ -1,12 +1,15 @@
 """The owner's `knocklet` and the gateway's engine: what the one sends for a service opens it at the other."""
 
 import socket
+import time
 
 import pytest
 from typer.testing import CliRunner
 
+from knocklet.core.replay_records import BYTES, FLOOR_KEY, record
 from knocklet_tool.main import app
 
+_RAN_US = 600_000_000
 HOST = "gateway.example.net"
 
 
@@ -17,9 +20,14 @@ def config(config):
 
 @pytest.fixture
 def engine(engine):
-    """Its clock is right by itself: here is nobody who sets it."""
+    """Its clock is right by itself, as nobody sets it here; and it has run before: one that is new opens nothing older."""
     plain = engine.command
     engine.command = lambda *words: plain("--clock", "battery", *words)
+    state = engine.config_path.with_name("state")
+    state.mkdir(0o700)
+    floor = record(FLOOR_KEY, time.time_ns() // 1000 - _RAN_US)
+    for name in ("replay.a", "replay.b"):
+        (state / name).write_bytes(floor + bytes(BYTES - len(floor)))
     return engine
 
 
