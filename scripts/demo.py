@@ -17,13 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "firmware")]
+from net.clients import write_store  # noqa: E402
+
 from lab import Lab, LabError  # noqa: E402  (only after the path is set)
 from lab.browser import Browser  # noqa: E402
 from lab.owner import NAME, Owner  # noqa: E402
 from lab.page import PAGE  # noqa: E402
 from lab.visitor import Visitor  # noqa: E402
 from lab.zone import FIREWALLS, ZONES  # noqa: E402
-from net.clients import write_store  # noqa: E402
 
 MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 ENGINE = ROOT / "build" / "firmware" / "knocklet_engine.py"

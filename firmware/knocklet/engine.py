@@ -128,18 +128,20 @@ class Engine:
             close_rings(rings)
             raise
         self.policy = new
+        self._apply_clients(new)
+        self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
         self.config_sha256 = digest
         self.firewall_why = why
         self.warnings = new.warnings + warnings
-        if new.name and not self.agent:  # before all that may have something to report
+        if new.name and not self.agent:
             try:
                 self._report(key)
             except OSError as error:  # doors are more than reports
                 self.warnings.append("nothing is reported: the system refused (error %d)" % error.errno)
         for line in self.warnings:
             say(line)
-        self._apply_clients(new)
-        self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
+        if self.clients:
+            self.clients.tell(now_ms())
         if self.events.reports:
             self.events.reports.all_changed()
 

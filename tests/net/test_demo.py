@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from net.clients import write_store
 
 from lab import Lab
 from lab.host import NETNS_DIR
@@ -41,14 +42,33 @@ def test_it_shows_the_main_job(main, zone, firewall):
     code, out, errors = main("--zone", zone, "--firewall", firewall)
     assert (code, errors) == (0, [])
     closed = "no answer" if zone == "drop" else "refused"
+    page = "198.51.100.2   -> the camera's page  198.51.100.1:8080   <title>Camera 1: admin</title>"
+    none = f"198.51.100.2   -> the camera's page  198.51.100.1:8080   {closed}"
     told = [
-        f"198.51.100.2   -> the camera's page  198.51.100.1:8080   {closed}",
+        none,
         f"198.51.100.2   -> the gateway's SSH  198.51.100.1:22     {closed}",
-        "$ knocklet knock 198.51.100.1",
-        "198.51.100.2   -> the camera's page  198.51.100.1:8080   <title>Camera 1: admin</title>",
+        "$ knocklet knock home camera",
+        page,
+        f"198.51.100.66  -> the camera's page  198.51.100.1:8080   {closed}",
+        "home replayed 198.51.100.66 by anna",
         f"198.51.100.66  -> the camera's page  198.51.100.1:8080   {closed}",
         "the camera's page has closed",
-        f"198.51.100.2   -> the camera's page  198.51.100.1:8080   {closed}",
+        none,
+        "$ fwknop -n home",
+        page,
+        none,
+        "$ knocklet otp home camera",
+        page,
+        none,
+        "they are used up",
+        none,
+        "$ knocklet client page tablet",
+        "knocked six ports, and opened http://198.51.100.1:8080/: Camera 1: admin",
+        page,
+        none,
+        "$ knocklet knock 198.51.100.1 23171",
+        page,
+        none,
     ]
     for line in told:  # in this order
         assert line in out
@@ -62,9 +82,10 @@ def test_it_fails_when_ssh_is_open(demo, main):
     assert (code, errors) == (1, [line])
 
 
-def test_it_fails_when_the_knock_opens_nothing(demo, main):
-    demo.CONFIG["sequences"]["family"]["open"] = ["ssh"]
-    demo.KNOCK_OPTIONS += ["--tries", "1", "--wait", "0.5"]
+def test_it_fails_when_the_knock_opens_nothing(demo, main, monkeypatch):
+    """Its replay store has everything for used."""
+    monkeypatch.setattr(demo, "write_store", lambda state: write_store(state, floor_us=1 << 61))
+    demo.KNOCK_OPTIONS += ["--wait", "0.5"]
     code, _, errors = main()
     assert code == 1 and len(errors) == 1
     assert errors[0].startswith("demo failed: the knock did not open the page: exit 1")

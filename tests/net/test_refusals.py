@@ -34,7 +34,7 @@ def sequence(config, **changes):
 
 
 MISTAKES = {
-    "unknown key": (lambda c: c | {"colour": 1}, "colour: unknown key; allowed: decoys, firewall, id, interfaces, "),
+    "unknown key": (lambda c: c | {"colour": 1}, "colour: unknown key; allowed: clients, decoys, firewall, fwknop_port, id, "),
     "unknown key of a service": (lambda c: service(c, "ssh", prot=22), "services.ssh.prot: unknown key; allowed: cut, "),
     "port": (lambda c: service(c, "ssh", port=65558), "services.ssh.port: found 65558; allowed: a whole number, 1-65535"),
     "port as text": (lambda c: service(c, "ssh", port="22"), "services.ssh.port: found '22'; allowed: a whole number, 1-65535"),
@@ -98,7 +98,7 @@ def test_mistakes(lab, engine, config):
 def test_check(lab, engine, config):
     """Says that a good one is good, with its warnings, changes nothing and needs nothing to run."""
     done = lab.gateway.run(command_without(engine.command("--check"), "nft", "iptables-restore"))
-    assert (done.stdout, done.stderr) == (f"{engine.config_path}: 2 services, 1 sequences: good\n", "")
+    assert (done.stdout, done.stderr) == (f"{engine.config_path}: 2 services, 1 sequences, 0 clients: good\n", "")
     engine.write_config(config | {"decoys": 0})
     done = lab.gateway.run(engine.command("--check"))
     assert done.stderr == ENGINE + "decoys: 0: a sweep of all ports can do an ascending sequence\n"
@@ -121,7 +121,7 @@ def test_files(lab, engine, config):
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = refusal(lab, [*engine.command()[:2], *words])
-        assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --agent-user NAME, --syslog, --check, --uninstall"
+        assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
 
 
 TOOLS = {"ipset": ("iptables-restore", "iptables"), "nft": ("nft", "nftables")}

@@ -42,6 +42,7 @@ class ClientKnocks:
         self._events = events
         self._trusted = None  # as told last
         self._failing = False  # as told last
+        self._anew = self.store.made_anew  # to be told
         self._settle = loop.timer(self.store.timer)
 
     def apply(self, policy, now_ms):
@@ -57,13 +58,17 @@ class ClientKnocks:
         pairs += [(client.fingerprint, service.index) for client, service in policy.otp.pairs]
         self.store.keep(pairs)
         self._admission.keep({fingerprint for fingerprint, _ in pairs})
-        if self.store.made_anew and self.store.floor_us is None:
-            self._store_failed(now_ms, "made anew: " + self.store.made_anew)
         if policy.clients:
             self.clock.start()
         else:
             self.clock.stop()
         self._set_time()
+
+    def tell(self, now_ms):
+        """What the owner should know of this start, and has not been told."""
+        if self._anew:
+            self._store_failed(now_ms, "made anew: " + self._anew)
+            self._anew = ""
         self._tell_trust(now_ms)
 
     def _close_lost(self, policy, now_ms):
