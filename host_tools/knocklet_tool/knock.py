@@ -15,7 +15,8 @@ from .options import MaybeClient, complete_described, complete_service
 from .output import Output
 from .resolve import FAMILY_NAMES, Target, read_source
 from .sequence_knock import DELAY_MS, TRIES, WAIT_S, knock_steps
-from .service_knock import Wish, knock_service
+from .service_knock import knock_service
+from .wish import Wish
 
 _Host = Annotated[
     str,
