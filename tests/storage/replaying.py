@@ -4,8 +4,9 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from knocklet.core import replay_records
 from net.firewall_net import MICROPYTHON, Remote
+
+from knocklet.core import replay_records
 
 HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "firmware"
@@ -29,6 +30,13 @@ class Store(Remote):
     def copies(self):
         return [(self.state / name).read_bytes() for name in COPIES]
 
+    def copies_there(self):
+        return [(self.state / name).read_bytes() if (self.state / name).exists() else None for name in COPIES]
+
+    def answers(self):
+        """Does it answer the order that was started, or has it died?"""
+        return bool(self._process.stdout.readline())
+
 
 @contextlib.contextmanager
 def traced(process, *options):
@@ -45,9 +53,9 @@ def traced(process, *options):
         strace.stderr.close()
 
 
-def copy_of(*values):
-    """A whole copy: the floor, then these (name, what, value)."""
-    records = [replay_records.record(replay_records.FLOOR_KEY, FLOOR_US)]
+def copy_of(*values, floor_us=FLOOR_US):
+    """A whole copy: the floor (None: not known), then these (name, what, value)."""
+    records = [replay_records.record(replay_records.FLOOR_KEY, replay_records.UNKNOWN_FLOOR if floor_us is None else floor_us)]
     records += [replay_records.record(name.encode() + bytes([what]), value) for name, what, value in values]
     return b"".join(records).ljust(replay_records.BYTES, b"\0")
 

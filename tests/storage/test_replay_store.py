@@ -4,8 +4,9 @@ import os
 import stat
 
 import pytest
-from knocklet.core import replay_records
 from storage.replaying import COPIES, FLOOR_US, Store, copy_of, put_copies, traced
+
+from knocklet.core import replay_records
 
 BYTES = replay_records.BYTES
 NOW_US = FLOOR_US + 60_000_000
@@ -35,8 +36,9 @@ def start(tmp_path, bits):
 @pytest.fixture
 def small_disk(tmp_path, start):
     """A store whose two folders are file systems of their own, in mounts that only its process sees."""
-    mounts = "".join(f"mkdir {tmp_path}/{name} && mount -t tmpfs -o size=64k none {tmp_path}/{name} && " for name in ("disk", "run"))
-    store = start(wrapper=["unshare", "-m", "sh", "-c", f'{mounts}exec "$@"', "sh"])
+    folders = f"{tmp_path}/disk {tmp_path}/run"
+    mounts = f"mkdir {folders} && for to in {folders}; do mount -t tmpfs -o size=64k none $to; done"
+    store = start(wrapper=["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"])
     store.state = tmp_path / "disk" / "state"
     store.system(command="true")  # the mounts are there
     return store
@@ -80,7 +82,8 @@ def test_store(tmp_path, start):
     assert a != b
     assert store.timer() == -1
     a, b = store.copies()
-    assert a == b == copy_of(("client01", 0, NOW_US + 1), ("client01", 255, 59_000_000), ("client01", 7, 0), ("client01", 8, highest))
+    stored = ((0, NOW_US + 1), (255, 59_000_000), (7, 0), (8, highest))
+    assert a == b == copy_of(*[("client01", what, value) for what, value in stored])
     assert store.start_engine() == ("", False, FLOOR_US)
     assert [store.last(what=what) for what in (0, 255, 7, 8, 9)] == [NOW_US + 1, 59_000_000, 0, highest, 0]
 
@@ -182,6 +185,7 @@ def test_full_disk_at_first_start(small_disk):
     store = small_disk
     fill(store, store.state.parent)
     assert store.start_engine() == ("there was none", True, None)
+    assert store.system(command=f"! ls {store.state}/* 2>/dev/null") == 0  # what did not get through takes no room
     assert not store.store(value=NOW_US)
     assert store.set_floor(now_us=FLOOR_US) == FLOOR_US
     assert store.start_engine() == ("", True, FLOOR_US)
@@ -193,7 +197,7 @@ def test_full_disk_at_first_start(small_disk):
     assert store.system(command=f"test -e {store.run}/replay") != 0
     assert store.start_engine() == ("", False, FLOOR_US)
     assert store.last() == NOW_US + 1
-    assert store.system(command=f"cmp {store.state}/replay.a {store.state}/replay.b && ! ls {store.state}/*.new 2>/dev/null") == 0
+    assert store.system(command=f"cd {store.state} && cmp replay.a replay.b && ! ls *.new 2>/dev/null") == 0
 
 
 def test_read_only(small_disk):

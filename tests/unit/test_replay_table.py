@@ -58,7 +58,8 @@ class TestReplayTable(unittest.TestCase):
 
     def test_nothing_that_can_be_stored(self):
         before = bytes(self.table.memory)
-        for key, value in ((b"1234567\x00", 1), (b"12345678\x00", -1), (b"12345678\x00", HIGHEST + 1), (FLOOR_KEY, 1), (b"", 1)):
+        good = b"12345678\x00"
+        for key, value in ((good[1:], 1), (good, -1), (good, HIGHEST + 1), (FLOOR_KEY, 1), (b"", 1)):
             self.assertEqual(self.table.raise_to(key, value), -1)
         self.assertEqual(self.table.memory, before)
 
