@@ -9,6 +9,7 @@ The pipes are descriptors 3 and 4 of its process (--remote-debugging-pipe) and l
 them is the DevTools protocol: JSON, a zero byte after each message.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -30,11 +31,13 @@ _TIMEOUT_S = 30.0
 class Browser:
     """One Chromium with one page open at a time. Raises LabError for what fails in the page, or never comes."""
 
-    def __init__(self, host, directory):
-        """directory: an empty one, for its profile and its log."""
+    def __init__(self, host, directory, names=()):
+        """directory: an empty one, for its profile and its log. names: host name -> address; there are no others."""
         self._host = host
         self._directory = directory
-        self._process = self._in = self._out = self._session = None
+        rules = [f"MAP {name} {address}" for name, address in dict(names).items()] + ["MAP *.* ~NOTFOUND"]
+        self._names = "--host-resolver-rules=" + ",".join(rules)
+        self._process = self._in = self._out = self._session = self._context = None
         self._number = 0
         self._rest = b""
 
@@ -43,39 +46,46 @@ class Browser:
         self._in, from_it = os.pipe()
 
         def place_pipes():
-            high = [os.dup(pipe) + 0 for pipe in (to_it, from_it)]
-            while any(pipe in (_READ, _WRITE) for pipe in high):
-                high = [os.dup(pipe) for pipe in high]
-            os.dup2(high[0], _READ)
-            os.dup2(high[1], _WRITE)
+            ends = [fcntl.fcntl(pipe, fcntl.F_DUPFD, _WRITE + 1) for pipe in (to_it, from_it)]  # neither lies on 3 or 4
+            os.dup2(ends[0], _READ)
+            os.dup2(ends[1], _WRITE)
 
-        command = [*_CHROMIUM, f"--user-data-dir={self._directory}/profile", "about:blank"]
+        command = [*_CHROMIUM, self._names, f"--user-data-dir={self._directory}/profile", "about:blank"]
         with open(self._directory / "chromium.log", "wb") as log:
             self._process = self._host.popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=place_pipes, close_fds=False
             )
         os.close(to_it)
         os.close(from_it)
+        self._host.started.remove(self._process)  # a lab that is reset leaves it alone
         return self
 
     def __exit__(self, *_):
-        os.close(self._out)  # it ends
-        self._process.wait(_TIMEOUT_S)
-        self._host.started.remove(self._process)
-        os.close(self._in)
+        os.close(self._out)  # at which it ends
+        try:
+            self._process.wait(_TIMEOUT_S)
+        finally:
+            self._process.kill()
+            os.close(self._in)
 
     def open(self, path, before=""):
-        """Open a file in a new tab, alone. before: a script to run there first. Returns when it is loaded."""
-        target = self._call("Target.createTarget", None, url="about:blank")["targetId"]
-        for old in self._call("Target.getTargets", None)["targetInfos"]:
-            if old["type"] == "page" and old["targetId"] != target:
-                self._call("Target.closeTarget", None, targetId=old["targetId"])
+        """Open a file, as in a browser that was never used before. before: a script to run there first.
+
+        Returns when it is loaded. What the page before had is gone, its connections too.
+        """
+        if self._context:
+            self._call("Target.disposeBrowserContext", None, browserContextId=self._context)
+        self._context = self._call("Target.createBrowserContext", None)["browserContextId"]
+        created = self._call("Target.createTarget", None, url="about:blank", browserContextId=self._context)
+        target = created["targetId"]
         self._session = self._call("Target.attachToTarget", None, targetId=target, flatten=True)["sessionId"]
         self._call("Page.enable")
         if before:
             self._call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self._call("Page.navigate", url=f"file://{path}")
-        self.wait_for(f"location.protocol == 'file:' && document.readyState == 'complete'")
+        self.wait_for("location.protocol == 'file:' && document.readyState == 'complete'")
+        # Before it has drawn something it takes no clicks.
+        self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def value(self, expression):
         """What a JavaScript expression is, as data; a promise is waited for."""
@@ -95,7 +105,8 @@ class Browser:
             except LabError:  # one page has gone and the next is not there yet
                 pass
             if time.monotonic() > deadline:
-                raise LabError(f"waited {timeout_s:g} s in vain: {expression}; it shows {self.value('document.body.innerText')!r}")
+                shown = self.value("document.body.innerText")
+                raise LabError(f"waited {timeout_s:g} s in vain: {expression}; the page says {shown!r}")
             time.sleep(0.02)
 
     def click(self, selector):
