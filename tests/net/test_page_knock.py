@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from knocklet.core.replay_records import BYTES, FLOOR_KEY, RECORD_BYTES, record
-from knocklet.wire.hmac import pads
 from knocklet.wire.keys import otp_key
 from knocklet.wire.otp_ports import SLOT_S, otp_ports
 from lab.browser import Browser
@@ -115,7 +114,7 @@ class Phone:
         self._files = files
         self._wire = wire
         self.slot = 0
-        self._key = pads(otp_key(bytes.fromhex(json.loads((files / "client.json").read_text())["client"]["key"]), "home"))
+        self._key = otp_key(bytes.fromhex(json.loads((files / "client.json").read_text())["client"]["key"]), "home")
 
     def open(self, name="home", ahead_s=0, passphrase=PASSPHRASE):
         now = int(time.time()) + ahead_s
