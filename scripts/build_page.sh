@@ -25,7 +25,7 @@ bundle() { NODE_PATH=build/page/node_modules build/page/node_modules/.bin/esbuil
 bundle host_tools/page/page.js --format=iife --outfile=build/page/page.js
 licence=build/page/node_modules/@noble/hashes/LICENSE   # its text goes with every copy
 { echo "/* Parts of this are @noble/hashes:"; cat $licence; echo "*/"; cat build/page/page.js; } >build/page/script.js
-bundle host_tools/page/otp_ports.js host_tools/page/sealed_box.js --format=esm --outdir=build/page/modules --out-extension:.js=.mjs   # for tests
+bundle host_tools/page/{knock,otp_ports,sealed_box}.js --format=esm --outdir=build/page/modules --out-extension:.js=.mjs   # for tests
 sed -e '/^@STYLE@$/{' -e 'r host_tools/page/page.css' -e 'd' -e '}' \
     -e '/^@SCRIPT@$/{' -e 'r build/page/script.js' -e 'd' -e '}' host_tools/page/page.html >build/page/page.html
 mv build/page/page.html $page

@@ -122,16 +122,15 @@ def _service(service: Service, link: str | None) -> dict[str, str | int | bool |
 def _policy(template: str, host: str, links: list[str]) -> str:
     """Only this script and this style; requests to the gateway alone, and nothing from anywhere."""
     origins = [_ORIGIN.match(link) for link in links if link.startswith(_WEB)]
-    names = [host, *(origin["host"] if origin else "" for origin in origins)]
-    if all(_HOST_NAME.fullmatch(name) for name in names):
-        goals = [f"http://{host}:*", *(origin[0] for origin in origins if origin)]
-    else:
+    others = {origin[0]: origin["host"] for origin in origins if origin and origin["host"] != host}
+    goals = [f"http://{host}:*", *others]   # http stands for https, too
+    if not all(origins) or not all(_HOST_NAME.fullmatch(name) for name in (host, *others.values())):
         goals = ["http:", "https:"]
     allowed = {
         "default-src": "'none'",
         "script-src": _digest(template, "script"),
         "style-src": _digest(template, "style"),
-        "connect-src": " ".join(dict.fromkeys(goals)),
+        "connect-src": " ".join(goals),
         "base-uri": "'none'",
         "form-action": "'none'",
     }

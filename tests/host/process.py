@@ -1,9 +1,11 @@
 """The command as a process of its own, with the environment of the test."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from lab.waiting import wait_until
@@ -15,7 +17,8 @@ _START = "from knocklet_tool.main import main; main()"
 class Process:
     """Started, and ended with the block. Output is read from files, so that nothing waits for a reader."""
 
-    def __init__(self, place: Path, *words, stdout=None):
+    def __init__(self, place: Path, *words, stdout=None, terminal=None):
+        """terminal: its end of one, at which somebody sits who can be asked."""
         number = len(list(place.glob("*.out")))
         self._out, self._err = place / f"{number}.out", place / f"{number}.err"
         environment = {**os.environ, "PYTHONPATH": f"{HOME / 'host_tools'}:{HOME / 'firmware'}"}
@@ -23,9 +26,11 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START, *map(str, words)],
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
                 stdout=stdout or out,
                 stderr=err,
+                start_new_session=terminal is not None,
+                preexec_fn=terminal and (lambda: fcntl.ioctl(0, termios.TIOCSCTTY)),
             )
         self.pid = self._process.pid
 
