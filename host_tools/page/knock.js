@@ -1,20 +1,20 @@
 // Knocks with what a web page has, fetch(), and looks whether the service answers then.
 //
-// What Chromium 150 does, captured in the lab: for each port it opens a connection of its own at once (another port is
-// another host to it, its limits do not matter), a second one beside it after 250 ms, and for a name with both kinds of
-// address an IPv4 one 300 ms after the IPv6 one. An abort() ends the request, not the attempt to connect: the kernel
-// sends the SYN again after 1, 2, 3, 4, 5, 7, 11, 19... s, before Linux 6.5 after 1, 3, 7... s. Gateways know all that:
-// a step seen again is ignored, each address knocks for itself, and a slot opens once.
+// Chromium 150 and Firefox 153, captured in the lab: for each port they open a connection of its own at once (another port
+// is another host to them, no limit holds it up), a second one beside it after 250 ms without an answer, and for a name with
+// both kinds of address one over IPv4 after 300 ms (Firefox: 250). Each begins with a SYN, which the kernel sends again
+// after 1, 2, 3, 4, 5, 7, 11... s, before Linux 6.5 after 1, 3, 7... s. abort() ends that in Firefox, in Chromium it does not.
+// Gateways know all that: a step seen again is ignored, each address knocks for itself, and a slot opens once.
 
-const GAP_MS = 180; // between steps: six take less than 1 s, so the kernel's repeats come in the right order, too
-const LET_GO_MS = 150; // the SYN has gone; well before the second connection
+const GAP_MS = 300; // between steps: the second SYN of each comes in its turn, too, and may take the place of a lost one
+const LET_GO_MS = 2000; // of a step
 const WAIT_MS = 3000; // for an answer
 
 export const ANSWERED = "answered";
 export const SILENT = "silent";
 export const UNCLEAR = "unclear"; // refused, or a certificate the browser does not know: a page is not told which
 
-// One SYN to each port, in order. told(step) is called as each goes, from 1.
+// A connection to each port, in order. told(step) is called as each goes, from 1.
 export async function sendKnock(host, ports, told) {
   for (const [index, port] of ports.entries()) {
     told(index + 1);
