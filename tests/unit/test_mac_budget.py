@@ -1,4 +1,4 @@
-"""The budget of MACs: the board's total, each client's share, and the same chance for all packets of one that sends too many."""
+"""The budget of MACs: the board's total, each client's share, and one chance for all packets of one that sends too many."""
 
 import unittest
 
@@ -37,7 +37,7 @@ class Traffic:
 
     def windows(self, count, counts):
         """So many of them. Returns the sum for each client, and the most checks in one."""
-        sums, most = {client: 0 for client in counts}, 0
+        sums, most = dict.fromkeys(counts, 0), 0
         for _ in range(count):
             most = max(most, self.window(counts))
             for client in counts:
@@ -60,7 +60,7 @@ class TestQuiet(unittest.TestCase):
         """Whoever keeps within his share never misses anything."""
         for others in (1, 3, 9):
             traffic = Traffic(MacBudget(CHECKS, 10, 1))
-            counts = {client: FLOOD // others for client in range(1, others + 1)}
+            counts = dict.fromkeys(range(1, others + 1), FLOOD // others)
             traffic.windows(2, counts)  # the first windows of a flood: nobody knows of it yet
             counts[0] = 3
             self.assertLessEqual(traffic.window(counts), CHECKS + 3)  # its share comes on top in the first one
@@ -75,7 +75,7 @@ class TestFlood(unittest.TestCase):
         """Never above twice the budget, in the first windows too; then not above it."""
         for clients in (1, 2, 7, 100, 300):
             traffic = Traffic(MacBudget(CHECKS, clients, 5))
-            counts = {client: max(1, FLOOD // clients) for client in range(clients)}
+            counts = dict.fromkeys(range(clients), max(1, FLOOD // clients))
             self.assertEqual(traffic.window(counts), min(clients, 2) * CHECKS)
             most = 2 * CHECKS if clients > CHECKS else CHECKS
             self.assertLessEqual(traffic.windows(5, counts)[1], most)
@@ -122,7 +122,7 @@ class TestFlood(unittest.TestCase):
     def test_more_clients_than_checks(self):
         """Each gets one; nobody is never looked at."""
         traffic = Traffic(MacBudget(20, 50, 3))
-        sums, most = traffic.windows(80, {client: 10 for client in range(50)})
+        sums, most = traffic.windows(80, dict.fromkeys(range(50), 10))
         self.assertLessEqual(most, 40)
         self.assertGreaterEqual(min(sums.values()), 1)
 
@@ -169,7 +169,7 @@ class TestCost(unittest.TestCase):
         for cost in (2, 16, 50, 100):
             traffic = Traffic(MacBudget(CHECKS, 5, 5))
             for _ in range(20):
-                self.assertTrue(traffic.window({client: 400 for client in range(5)}, cost) < 2 * CHECKS + cost)
+                self.assertTrue(traffic.window(dict.fromkeys(range(5), 400), cost) < 2 * CHECKS + cost)
 
     def test_in_the_long_run(self):
         """Packets that cost more than the whole budget do not use more of it than others."""
@@ -183,7 +183,7 @@ class TestCost(unittest.TestCase):
         """What one client's packets cost is taken from nobody else's share."""
         traffic = Traffic(MacBudget(CHECKS, 2, 1))
         for _ in range(20):
-            for i in range(40):
+            for _ in range(40):
                 traffic.budget.spend(0, traffic.start_ms, 16)
             self.assertEqual(traffic.window({1: 10}), 10)
 

@@ -22,8 +22,8 @@ REFUSED = {
 
 def of_vector(case):
     """(its client, the packet)"""
-    made = client(0, [service(index) for index in range(1, 256)], keys=ClientKeys(bytes.fromhex(case["client_key"]), case["id"]))
-    return made, bytes.fromhex(case["packet"])
+    keys = ClientKeys(bytes.fromhex(case["client_key"]), case["id"])
+    return client(0, [service(index) for index in range(1, 256)], keys=keys), bytes.fromhex(case["packet"])
 
 
 def passes(gate, data):
