@@ -34,7 +34,7 @@ class SignedKnocks:
 
     def takes(self, port):
         """Is a datagram to this port one of ours?"""
-        return port == self.spa_port or port == self.fwknop_port
+        return port > 0 and (port == self.spa_port or port == self.fwknop_port)  # 0: none, but a stranger can send to it
 
     def judge(self, packet, frames, now_ms):
         """One datagram to spa_port or fwknop_port. Returns a verdict; hot up to CHECK."""
