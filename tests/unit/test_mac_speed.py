@@ -1,0 +1,54 @@
+"""How many MACs a board may check: a part of its time, whatever the clock of the measurement shows."""
+
+import unittest
+
+from knocklet.core.mac_budget import LIMIT
+from knocklet.edge import mac_speed
+
+
+class Time:
+    """Each look at it comes the next of these times later, over and over."""
+
+    def __init__(self, *steps_us):
+        self.steps_us = steps_us
+        self.looks = 0
+        self.now_us = 0
+
+    def ticks_us(self):
+        self.now_us += self.steps_us[self.looks % len(self.steps_us)]
+        self.looks += 1
+        return self.now_us
+
+    def ticks_diff(self, one, other):
+        return one - other
+
+
+class TestChecks(unittest.TestCase):
+    def setUp(self):
+        self.time = mac_speed.time
+
+    def tearDown(self):
+        mac_speed.time = self.time
+
+    def checks(self, *steps_us):
+        mac_speed.time = Time(*steps_us)
+        return mac_speed.checks()
+
+    def test_two_fifths_of_the_time(self):
+        """In 100 ms: of checks that take 50 us each, 800."""
+        for each_us, expected in ((1, LIMIT), (2, LIMIT), (3, 13_333), (50, 800), (300, 133), (40_000, 1)):
+            self.assertEqual(self.checks(8 * each_us), expected)
+
+    def test_never_none_and_never_all(self):
+        self.assertEqual(self.checks(1_000_000), 1)
+        self.assertEqual(self.checks(0), LIMIT)  # a clock that does not go as fast as that
+
+    def test_the_best_of_three(self):
+        """The machine had something else to do meanwhile: a round is between every second look and the next."""
+        for rounds in ((400, 800, 1200), (1200, 400, 800), (800, 1200, 400)):
+            steps = [step for each in rounds for step in (9, each)]
+            self.assertEqual(self.checks(*steps), 800)
+
+
+if __name__ == "__main__":
+    unittest.main()
