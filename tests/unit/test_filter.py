@@ -137,6 +137,135 @@ class TestFilter(unittest.TestCase):
         self.assertGreaterEqual(passed - parsed, 100)  # broken ones that only the parser refuses
 
 
+class TestSigned(unittest.TestCase):
+    """What of the datagrams to the knock port passes, by a plain model: length, slot, and the tags of that slot."""
+
+    SLOTS = (29924243, 29924244, 29924245)
+
+    def program(self, block, fwknop_port=0):
+        program = disassemble(bpf.assemble(filter.program((7000,), (9100,), 62201, block, fwknop_port)))
+        check(program)
+        return program
+
+    def kept(self, program, payload, port=62201, **fields):
+        """By IPv4, also with options, and by IPv6: the same."""
+        found = {run(program, ipv4(udp(port, payload), UDP, options=options, **fields)) for options in (b"", bytes(40))}
+        if not fields:
+            found.add(run(program, ipv6(udp(port, payload), UDP)))
+        self.assertEqual(len(found), 1)
+        return found.pop()
+
+    def agrees(self, program, tags, below):
+        """tags: slot -> set of tags. Those that are there, near ones, those of other slots, and any."""
+        wanted = [(slot, tag) for slot in tags for tag in sorted(tags[slot])[:40]]
+        tried = wanted + [(slot + step, tag) for slot, tag in wanted for step in (-1, 1, 1 << 16)]
+        for slot, tag in wanted[:60]:
+            at = below(4)
+            tried.append((slot, tag[:at] + bytes([tag[at] + (1, 255)[below(2)] & 255]) + tag[at + 1 :]))
+        tried += [(slot, tag) for slot in tags for tag in (bytes(4), b"\xff" * 4, b"\x80\0\0\0", b"\x7f\xff\xff\xff")]
+        passed = 0
+        for slot, tag in tried:
+            good = tag in tags.get(slot, ())
+            passed += good
+            payload = slot.to_bytes(4, "big") + tag + bytes(80)
+            data = ipv4(udp(62201, payload), UDP) if below(2) else ipv6(udp(62201, payload), UDP)
+            if run(program, data) != (filter.SPA_KEEP_BYTES if good else 0):
+                self.fail("slot %d tag %r" % (slot, tag))
+        self.assertGreaterEqual(passed, len(wanted))
+
+    def test_tags_of_three_slots(self):
+        """Of 1, 50 and 500 clients; and of none."""
+        numbers = Numbers(8)
+        for clients, instructions in ((0, 60), (1, 60), (2, 70), (16, 110), (17, 130), (50, 260), (500, 1900)):
+            tags = {slot: {numbers.bytes(4) for _ in range(clients)} for slot in self.SLOTS}
+            program = self.program(filter.spa_tags({slot: filter.tags_block(tags[slot]) for slot in self.SLOTS}))
+            with self.subTest(clients=clients):
+                self.agrees(program, tags, numbers.below)
+                self.assertLessEqual(len(program), instructions)
+
+    def test_the_same_tag_twice(self):
+        block = filter.tags_block([b"abcd", b"abcd", b"abce"])
+        self.assertEqual(block, filter.tags_block([b"abce", b"abcd"]))
+
+    def test_with_the_largest_number_of_ports(self):
+        """64 pairs with one-time ports, 64 decoys, 500 clients: it fits, and those of 50 in what a 32-bit system grants."""
+        numbers = Numbers(9)
+        ports = [1024 + numbers.below(64000) for _ in range(64 + 16 * 192)]
+        for clients, most in ((500, bpf.LIMIT), (50, 10240 // 8)):
+            blocks = {slot: filter.tags_block([numbers.bytes(4) for _ in range(clients)]) for slot in self.SLOTS}
+            some = ports if clients == 500 else ports[:64] + ports[100:142]
+            program = filter.program(some[: 64 + 6 * 192], some[:64], 62201, filter.spa_tags(blocks))
+            self.assertLessEqual(bpf.size(program), most)
+
+    def test_slots(self):
+        program = self.program(filter.spa_slots(self.SLOTS))
+        for slot in (0, 1, 29924242, 29924243, 29924244, 29924245, 29924246, (1 << 32) - 1):
+            wanted = filter.SPA_KEEP_BYTES if slot in self.SLOTS else 0
+            self.assertEqual(self.kept(program, slot.to_bytes(4, "big") + bytes(84)), wanted)
+
+    def test_any(self):
+        program = self.program(filter.spa_any())
+        for payload in (bytes(88), b"\xff" * 88):
+            self.assertEqual(self.kept(program, payload), filter.SPA_KEEP_BYTES)
+
+    def test_length(self):
+        """That of UDP's header: 96, and nothing else, whatever the clock says."""
+        numbers = Numbers(3)
+        tags = {slot: [bytes(4)] for slot in (0, 1)}
+        for block in (
+            filter.spa_any(), filter.spa_slots((0,)), filter.spa_tags({slot: filter.tags_block(tags[slot]) for slot in tags}),
+        ):  # fmt: skip
+            program = self.program(block)
+            for size in list(range(0, 200)) + [numbers.below(1472) for _ in range(50)]:
+                self.assertEqual(self.kept(program, bytes(size)), filter.SPA_KEEP_BYTES if size == 88 else 0)
+
+    def test_nothing_that_cannot_be_read(self):
+        """Cut on the way, so that slot or tag are not there."""
+        program = self.program(filter.spa_tags({0: filter.tags_block([bytes(4)])}))
+        data = ipv4(udp(62201, bytes(88)), UDP)
+        for length in range(len(data)):
+            self.assertEqual(run(program, data[:length]), filter.SPA_KEEP_BYTES if length >= 36 else 0)
+
+    def test_only_to_its_port_by_udp(self):
+        program = self.program(filter.spa_any())
+        for port in (62200, 62202, 7000, 0):
+            self.assertEqual(self.kept(program, bytes(88), port), 0)
+        self.assertEqual(run(program, ipv4(tcp(62201), TCP)), 0)
+        for fragment in (0x2000, 1):
+            self.assertEqual(self.kept(program, bytes(88), fragment=fragment), 0)
+
+    def test_other_ports_are_as_before(self):
+        """Steps and decoys, by either protocol, of any length."""
+        program = self.program(filter.spa_any(), 62202)
+        for size in (0, 88, 200):
+            self.assertEqual(self.kept(program, bytes(size), 9100), filter.KEEP_BYTES)
+            self.assertEqual(self.kept(program, bytes(size), 9101), 0)
+        self.assertEqual(run(program, ipv4(tcp(7000), TCP)), filter.KEEP_BYTES)
+
+    def test_fwknop(self):
+        """By its length alone, on a port of its own or beside the other kind."""
+        for port, spa in ((62202, 0), (62201, filter.SPA_KEEP_BYTES)):
+            program = self.program(filter.spa_any(), port)
+            for size in range(0, 500):
+                wanted = filter.FWKNOP_KEEP_BYTES if 140 <= size <= 384 else spa if size == 88 else 0
+                self.assertEqual(self.kept(program, bytes(size), port), wanted)
+
+    def test_fwknop_alone(self):
+        program = disassemble(bpf.assemble(filter.program((), (), 0, None, 62201)))
+        for size, wanted in ((139, 0), (140, 456), (384, 456), (385, 0), (88, 0)):
+            self.assertEqual(self.kept(program, bytes(size)), wanted)
+        self.assertEqual(self.kept(program, bytes(140), 0), 0)
+
+    def test_enough_is_kept(self):
+        self.assertGreaterEqual(filter.SPA_KEEP_BYTES, 60 + 8 + 88)
+        self.assertGreaterEqual(filter.FWKNOP_KEEP_BYTES, 60 + 8 + 384)
+
+    def test_everything(self):
+        """The kernel has no room for a filter: all is judged in user space, so all of it has to be there."""
+        program = disassemble(bpf.assemble(filter.everything()))
+        self.assertEqual(run(program, b""), filter.FWKNOP_KEEP_BYTES)
+
+
 def _random_packet(numbers, port):
     """Half of them good; the others have up to three bytes changed."""
     below = numbers.below

@@ -3,7 +3,7 @@
 import unittest
 
 from common.packets import GATEWAY4, GATEWAY6, SOURCE4, SOURCE6, TCP, UDP, ipv4, ipv6, tcp, u16, udp
-from knocklet.core import verdict
+from knocklet.core import filter, verdict
 from knocklet.core.packet import Packet
 
 MAPPED = bytes(10) + b"\xff\xff" + SOURCE4
@@ -205,3 +205,51 @@ class TestPacket(unittest.TestCase):
                     (packet.family, packet.protocol, packet.port, packet.source, packet.destination),
                     (4, UDP, 9, 12, 16),
                 )
+
+
+class TestPayload(unittest.TestCase):
+    def payload(self, data, captured=None, length=None, before=b"\xaa" * 9):
+        """(what a UDP packet carries, how long that is) as the parser says; captured, length: as for parse()."""
+        packet = Packet()
+        captured = len(data) if captured is None else captured
+        found = packet.parse(before + data, len(before), captured, len(data) if length is None else length)
+        self.assertEqual(found, verdict.PARSED)
+        frame = before + data
+        return frame[packet.payload : packet.payload + max(0, packet.payload_bytes)], packet.payload_bytes
+
+    def test_where_and_how_long(self):
+        for size in (0, 1, 88, 384, 1472):
+            carried = bytes([i & 255 for i in range(size)])
+            for data in (
+                ipv4(udp(7000, carried), UDP),
+                ipv4(udp(7000, carried), UDP, options=bytes(40)),
+                ipv6(udp(7000, carried), UDP),
+                ipv4(udp(7000, carried), UDP) + b"padding",
+                ipv4(udp(7000, carried) + b"more than UDP knows of", UDP),
+                ipv6(udp(7000, carried) + b"more than UDP knows of", UDP),
+            ):
+                self.assertEqual(self.payload(data), (carried, size))
+
+    def test_the_length_is_udps(self):
+        """Not the packet's, which may be longer."""
+        data = ipv4(udp(7000, bytes(range(88)), length=8 + 80), UDP)
+        self.assertEqual(self.payload(data), (bytes(range(80)), 80))
+
+    def test_cut_by_the_capture(self):
+        """What is not all here is told from what is; the headers are read all the same."""
+        for data, headers in (
+            (ipv4(udp(7000, bytes(88)), UDP), 28),
+            (ipv4(udp(7000, bytes(88)), UDP, options=bytes(40)), 68),
+            (ipv6(udp(7000, bytes(88)), UDP), 48),
+        ):
+            for captured in range(headers, len(data)):
+                self.assertEqual(self.payload(data, captured), (b"", -1))
+            self.assertEqual(self.payload(data, len(data)), (bytes(88), 88))
+
+    def test_what_the_filter_keeps_is_enough(self):
+        """The longest headers, and a whole signed packet behind them, of either kind."""
+        for size, keep in ((88, filter.SPA_KEEP_BYTES), (384, filter.FWKNOP_KEEP_BYTES)):
+            data = ipv4(udp(7000, bytes(size)), UDP, options=bytes(40))
+            self.assertEqual(self.payload(data, min(keep, len(data))), (bytes(size), size))
+            data = ipv6(udp(7000, bytes(size)), UDP)
+            self.assertEqual(self.payload(data, min(keep, len(data))), (bytes(size), size))

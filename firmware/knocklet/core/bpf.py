@@ -60,7 +60,7 @@ def either(code, k, then, other):
 def one_of(values, keep, leaf=8):
     """Keep `keep` bytes when A is one of `values` (sorted, distinct), else drop: a search tree with leaves of `leaf` values."""
     if len(values) > leaf:
-        middle = len(values) // 2
+        middle = (len(values) + leaf - 1) // leaf // 2 * leaf  # leaves are full: each costs two more instructions
         return either(JGT, values[middle - 1], one_of(values[middle:], keep, leaf), one_of(values[:middle], keep, leaf))
     block = [instruction(JEQ, value, len(values) - i) for i, value in enumerate(values)]
     return block + [instruction(RET, 0), instruction(RET, keep)]
