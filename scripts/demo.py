@@ -173,6 +173,7 @@ class Demo:
         self.say("$ knocklet client page tablet --output home.html")
         with Browser(self._lab.client, home) as browser:
             browser.open(page)
+            browser.click("#passphrase")
             browser.type(PASSPHRASE)
             browser.click("#unlock button")
             browser.wait_for("document.querySelector('#services button') != null")

@@ -121,7 +121,8 @@ def test_files(lab, engine, config):
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = refusal(lab, [*engine.command()[:2], *words])
-        assert line == f"{words[0]}: allowed: --config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
+        options = "--config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
+        assert line == f"{words[0]}: allowed: {options}"
 
 
 TOOLS = {"ipset": ("iptables-restore", "iptables"), "nft": ("nft", "nftables")}
