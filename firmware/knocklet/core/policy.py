@@ -24,7 +24,8 @@ _DAY_S = 86_400
 _TTL_S = 30
 _WINDOW_S = 10
 CLIENTS_FILE = "clients.json"  # beside the configuration
-OTP_PAIRS = 64  # of client and service: the kernel filter has to hold their ports
+OTP_PAIRS = 64  # of client and service
+_OTP_STEPS = 384  # of all pairs in one slot: the kernel filter has to hold those of three
 _OTP_SPAN = 9_999
 _OTP_WINDOW_S = 25  # an attempt has ended when its number is used for another slot (otp.py)
 _KNOCK_PORT = 62201  # of fwknop: told apart by length
@@ -204,6 +205,9 @@ def _otp(table, all_clients):
     otp.pairs = [(client, service) for client in all_clients if "otp" in client.kinds for service in client.services]
     if len(otp.pairs) > OTP_PAIRS:
         raise ConfigError("clients: %d pairs of client and service with otp; allowed: %d" % (len(otp.pairs), OTP_PAIRS))
+    if len(otp.pairs) * otp.count > _OTP_STEPS:
+        most = _OTP_STEPS // len(otp.pairs)
+        table.fail("count", otp.count, "at most %d for %d pairs of client and service" % (most, len(otp.pairs)))
     return otp
 
 
