@@ -176,7 +176,7 @@ class TestSigned(unittest.TestCase):
     def test_tags_of_three_slots(self):
         """Of 1, 50 and 500 clients; and of none."""
         numbers = Numbers(8)
-        for clients, instructions in ((0, 60), (1, 60), (2, 70), (16, 110), (17, 130), (50, 260), (500, 1900)):
+        for clients, instructions in ((0, 65), (1, 65), (2, 70), (16, 110), (17, 130), (50, 270), (500, 1950)):
             tags = {slot: {numbers.bytes(4) for _ in range(clients)} for slot in self.SLOTS}
             program = self.program(filter.spa_tags({slot: filter.tags_block(tags[slot]) for slot in self.SLOTS}))
             with self.subTest(clients=clients):
@@ -187,14 +187,14 @@ class TestSigned(unittest.TestCase):
         block = filter.tags_block([b"abcd", b"abcd", b"abce"])
         self.assertEqual(block, filter.tags_block([b"abce", b"abcd"]))
 
-    def test_with_the_largest_number_of_ports(self):
-        """64 pairs with one-time ports, 64 decoys, 500 clients: it fits, and those of 50 in what a 32-bit system grants."""
+    def test_beside_one_time_ports(self):
+        """500 clients, those of 64 one-time sequences and 64 decoys fit; 50 clients and one of those in what 32 bits grant."""
         numbers = Numbers(9)
-        ports = [1024 + numbers.below(64000) for _ in range(64 + 16 * 192)]
-        for clients, most in ((500, bpf.LIMIT), (50, 10240 // 8)):
+        decoys = [1024 + numbers.below(64000) for _ in range(64)]
+        steps = [20000 + numbers.below(40000) for _ in range(64 * 18)]
+        for clients, pairs, most in ((500, 64, bpf.LIMIT), (50, 1, 10240 // 8)):
             blocks = {slot: filter.tags_block([numbers.bytes(4) for _ in range(clients)]) for slot in self.SLOTS}
-            some = ports if clients == 500 else ports[:64] + ports[100:142]
-            program = filter.program(some[: 64 + 6 * 192], some[:64], 62201, filter.spa_tags(blocks))
+            program = filter.program(decoys + steps[: 18 * pairs], decoys, 62201, filter.spa_tags(blocks), 62202)
             self.assertLessEqual(bpf.size(program), most)
 
     def test_slots(self):
