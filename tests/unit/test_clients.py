@@ -35,8 +35,12 @@ OLD = "clients.oldphone."
 REFUSED = (
     ("id", GONE, "id: found nothing", "clients' keys"),
     ("clients", [], "clients: ", "an object"),
+    ("clients", [KEYS[5]], "clients: found a list", "at most 512"),
+    ("clients", KEYS[5], "clients: found a text", "at most 512"),
     ("clients.Phone", {}, "clients: found 'Phone'", "names of 1-32"),
-    ("clients.phone", 5, "clients.phone: ", "an object in braces"),
+    ("clients.phone", 5, "clients.phone: found 5", "an object in braces"),
+    ("clients.phone", KEYS[5], "clients.phone: found a text", "an object in braces"),
+    ("clients.phone", [KEYS[5]], "clients.phone: found a list", "an object in braces"),
     (PHONE + "surprise", 1, PHONE + "surprise: unknown key", "issued, key, kinds, open, source"),
     (PHONE + "key", GONE, PHONE + "key: found nothing", "64 hex digits"),
     (PHONE + "key", "", PHONE + "key: found something else", ""),
@@ -66,10 +70,12 @@ REFUSED = (
     (PHONE + "open", ["ssh", "ssh"], PHONE + "open: found 'ssh'", "each once"),
     (PHONE + "open", ["sshd"], PHONE + "open: found 'sshd'", "ssh, vpn"),
     (PHONE + "open", "ssh", PHONE + "open: found 'ssh'", "a list"),
+    (PHONE + "open", {"key": KEYS[5]}, PHONE + "open: found an object with 1 entries", "a list"),
     ("clients.family", {"key": KEYS[7], "open": ["ssh"]}, "clients.family: a sequence has this name", ""),
     (PHONE + "fwknop", FWKNOP, PHONE + "fwknop: unknown key", ""),
     (OLD + "key", KEYS[7], OLD + "key: unknown key", ""),
-    (OLD + "fwknop", [], OLD + "fwknop: ", "an object in braces"),
+    (OLD + "fwknop", [], OLD + "fwknop: found a list", "an object in braces"),
+    (OLD + "fwknop", FWKNOP["key"], OLD + "fwknop: found a text", "an object in braces"),
     (OLD + "fwknop.rijndael", "", OLD + "fwknop.rijndael: unknown key", "hmac, hmac_key, key"),
     (OLD + "fwknop.key", GONE, OLD + "fwknop.key: found nothing", "base64 of 1-32 bytes"),
     (OLD + "fwknop.key", "", OLD + "fwknop.key: found something else", ""),
@@ -293,7 +299,8 @@ class TestLimits(unittest.TestCase):
 
     def test_clients(self):
         self.assertEqual(len(load(self.with_clients(512)).clients), 512)
-        self.assertIn("clients: ", error_of(self.with_clients(513)))
+        self.assertEqual("clients: found an object with 513 entries; allowed: an object with at most 512 entries",
+                         error_of(self.with_clients(513)))  # fmt: skip
 
     def test_services_of_one(self):
         self.assertEqual(len(load(self.with_clients(1, 32)).clients[0].services), 32)

@@ -11,7 +11,7 @@ class Table:
 
     def __init__(self, values, where, prefix=""):
         if not isinstance(values, dict):
-            raise ConfigError("%s: found %s; allowed: an object in braces" % (where, _shown(values)))
+            raise ConfigError("%s: found %s; allowed: an object in braces" % (where, _kind(values)))
         self.values = values
         self.prefix = prefix
         self._known = []
@@ -72,7 +72,8 @@ class Table:
         """The (name, table) pairs of an object of objects, by name."""
         found = self._take(key, {})
         if type(found) is not dict or len(found) > high:
-            self.fail(key, found, "an object with at most %d entries" % high)
+            raise ConfigError("%s%s: found %s; allowed: an object with at most %d entries"
+                              % (self.prefix, key, _kind(found), high))  # fmt: skip
         for name in found:
             if not is_name(name):
                 self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
@@ -88,6 +89,17 @@ class Table:
 def _shown(value):
     if value is True or value is False or value is None:
         return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict):
+        return _kind(value)
     if isinstance(value, str):
         return "'%s'" % printable(value)
     return printable(str(value))
+
+
+def _kind(value):
+    """Of what stands where an object should: it may hold secrets, and be long."""
+    if isinstance(value, dict):
+        return "an object with %d entries" % len(value)
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else _shown(value)
