@@ -50,7 +50,7 @@ wanted_packages='
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer
     fwknop-client    # bench: its client; tests: knocks of kind fwknop
-    openssh-client   # tests: what `knocklet ssh-config` prints
+    openssh-client   # tests: what knocklet ssh-config prints
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
     strace           # tests: system calls that fail, and a kill at each of them

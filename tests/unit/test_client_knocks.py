@@ -85,6 +85,7 @@ class Base(unittest.TestCase):
 
     def apply(self, clients=None, now_ms=0):
         self.knocks.apply(Policy([self.alice, self.bob] if clients is None else clients), now_ms)
+        self.knocks.tell(now_ms)
 
     def events(self):
         """The events that were told since the last time."""

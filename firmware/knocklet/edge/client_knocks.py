@@ -42,11 +42,13 @@ class ClientKnocks:
         self._events = events
         self._trusted = None  # as told last
         self._failing = False  # as told last
-        self._anew = self.store.made_anew  # to be told
+        self._anew = None  # why the store was made anew, while that is to be told
         self._settle = loop.timer(self.store.timer)
 
     def apply(self, policy, now_ms):
         """These are the clients now."""
+        if self._anew is None:
+            self._anew = self.store.made_anew if self.store.floor_us is None else ""
         self._close_lost(policy, now_ms)
         spa = [client for client in policy.clients if "spa" in client.kinds]
         self.signed.apply(policy)
