@@ -75,10 +75,11 @@ def page(
     told = Output()
     told.message(f"{output} knocks for {client.name} at {at_host}: {', '.join(client.open)}. It asks for the passphrase.")
     for service in services:
-        if service.families != (4, 6) and _HOST_NAME.fullmatch(at_host):
+        # A slot opens for one address: over IPv6, where the link does not lead.
+        if service.to and service.to6 and _HOST_NAME.fullmatch(at_host):
             told.message(
-                f"{service.name} lies behind the gateway: if {at_host} has addresses of both kinds, give the page "
-                "a name or address with one kind alone (--host)."
+                f"{service.name} has an IPv6 address of its own: if {at_host} has addresses of both kinds, "
+                "give the page a name with IPv4 alone (--host)."
             )
     told.remark("Whoever has the file can try passphrases on it, as fast as his machine goes.")
 

@@ -231,11 +231,13 @@ def test_links_that_are_told(home, made):
 
 
 def test_another_host_for_the_page(home, made):
-    page = made()
-    assert "lies behind" not in page("--host", "192.0.2.1").stderr
+    services = {**SERVICES, "pad": {"index": 7, "port": 8000, "to": "192.168.1.60:80", "to6": "[fd00::60]:80"}}
+    page = made(services=services)
+    assert "pad has" not in page("--host", "192.0.2.1").stderr
     result = page("--host", "v4.example.net")
-    assert "knocks for anna at v4.example.net: ssh, camera, nas, heat, call, other." in result.stderr
-    assert "camera lies behind the gateway: if v4.example.net has addresses of both kinds" in " ".join(result.stderr.split())
+    assert "knocks for anna at v4.example.net: ssh, camera, nas, heat, call, other, pad." in result.stderr
+    assert "pad has an IPv6 address of its own: if v4.example.net has addresses of both kinds" in result.stderr
+    assert "camera has" not in result.stderr
     assert unsealed((home / "page.html").read_text())["host"] == "v4.example.net"
     assert clients.load().gateway("home").host == "home.example.net"
 

@@ -194,6 +194,15 @@ def test_ipv6(lab, dut, wire, phone):
     assert steps(wire.packets()) == phone.ports("ssh", phone.slot)
 
 
+def test_a_name_with_addresses_of_both_kinds(lab, dut, phone):
+    """A browser knocks at both, IPv6 first. The camera is behind IPv4 alone: that this came first takes nothing away."""
+    knock = [f"{port}/tcp" for port in phone.ports("camera", int(time.time()) // SLOT_S)]
+    lab.knock(knock, to=lab.gateway.ip6)
+    wait_until(lambda: dut.ctl("status")["packets"].get("not_allowed"), "the engine has seen it")
+    lab.knock(knock, to=lab.gateway.ip4)
+    assert dut.expect_event("opened")["source"] == lab.client.ip4
+
+
 def test_a_clock_that_is_a_minute_ahead(lab, dut, wire, phone):
     """Two slots ahead of the gateway's: what helps is the slot before."""
     phone.open(ahead_s=2 * SLOT_S)

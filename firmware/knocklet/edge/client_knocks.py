@@ -135,6 +135,8 @@ class ClientKnocks:
             return verdict.CLOCK_NOT_TRUSTED
         if slot <= self.store.last(client.fingerprint, service.index) or (slot - SLOTS_VALID) * SLOT_US <= floor_us:
             return verdict.OTP_USED
+        if (4 if len(source) == 4 else 6) not in service.families:
+            return verdict.NOT_ALLOWED  # not told: browsers knock at both addresses of a name, and the other needs the slot
         kind = self._admission.allowed(Request(client, OPEN, [service], 0, slot * SLOT_US, source, False))
         if kind != verdict.ACCEPTED:
             return self.signed.told(kind, client, source, now_ms)
