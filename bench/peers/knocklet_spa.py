@@ -4,6 +4,8 @@ import json
 import os
 import time
 
+from net.clients import write_store
+
 from knocklet.wire import spa_packet
 from knocklet.wire.keys import ClientKeys
 
@@ -49,13 +51,16 @@ class KnockletSpa(Knocklet):
 
     def write_config(self):
         service = {"index": _SERVICE, "port": self.DOOR, "ttl": self.TTL_S}
-        clients = {client.name: {"key": client.key.hex(), "open": ["ssh"], "kinds": self.KINDS} for client in self.clients}
+        issued = int(time.time()) - 86_400
+        more = {"open": ["ssh"], "kinds": self.KINDS, "issued": issued}
+        clients = {client.name: {"key": client.key.hex(), **more} for client in self.clients}
         config = {"id": _ID, "interfaces": ["wan0"], "firewall": self.place.lab.firewall, "services": {"ssh": service}}
         self.config.write_text(json.dumps(config))
         self.config.with_name("clients.json").write_text(json.dumps({"clients": clients}))
-        for path in self.config.parent.iterdir():
+        for path in self.config.parent.glob("*.json"):
             path.chmod(0o600)
         self.run_dir.mkdir(mode=0o700)
+        write_store(self.config.parent / "state")  # as of a gateway that was in use before
         if self.TRUSTED:
             (self.run_dir / "ntp").touch()
 
