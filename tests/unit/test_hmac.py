@@ -3,7 +3,7 @@
 import unittest
 from binascii import unhexlify
 
-from knocklet.wire.hmac import equal, hkdf, hmac
+from knocklet.wire.hmac import equal, hkdf, hmac, hmac_each
 
 
 class TestHmac(unittest.TestCase):
@@ -16,6 +16,11 @@ class TestHmac(unittest.TestCase):
         ):  # fmt: skip
             self.assertEqual(hmac(key, data), unhexlify(mac))
             self.assertEqual(hmac(key, data[:3], memoryview(data)[3:]), unhexlify(mac))
+
+    def test_many_keys(self):
+        keys = [bytes([number]) * 32 for number in range(40)]
+        for message in (b"", b"tag1", bytes(200)):
+            self.assertEqual(hmac_each(keys, message), [hmac(key, message) for key in keys])
 
     def test_rfc_5869(self):
         """The first 32 bytes of its first test case, whose info is 0xf0-0xf9."""

@@ -15,7 +15,8 @@ class SlotTags:
         """clients: list of Client with keys; takes an HMAC for each."""
         self.slot = slot
         self._slot = spa_packet.slot_bytes(max(slot, 0))
-        made = sorted([(spa_packet.tag(client.keys, self._slot), number) for number, client in enumerate(clients)])
+        tags = spa_packet.tags([client.keys for client in clients], self._slot)
+        made = sorted([(tag, number) for number, tag in enumerate(tags)])
         self._count = len(made)
         self.tags = b"".join([tag for tag, _ in made])
         self._numbers = array("H", [number for _, number in made])

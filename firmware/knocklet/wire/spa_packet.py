@@ -9,7 +9,7 @@ slot: the stamp's minutes since 1970; tag: first 4 bytes of HMAC(spa tag, "tag1"
 
 from struct import pack, unpack
 
-from .hmac import equal, hmac, keystream, xor
+from .hmac import equal, hmac, hmac_each, keystream, xor
 
 BYTES = 88
 VERSION = 1
@@ -32,7 +32,12 @@ def slot_bytes(minutes):
 
 def tag(keys, slot):
     """The 4 bytes that only this client (wire.keys.ClientKeys) can compute for a slot (4 bytes)."""
-    return hmac(keys.tag, b"tag1", slot)[:TAG_BYTES]
+    return tags([keys], slot)[0]
+
+
+def tags(all_keys, slot):
+    """tag() of each, a list."""
+    return [mac[:TAG_BYTES] for mac in hmac_each([keys.tag for keys in all_keys], b"tag1" + slot)]
 
 
 def mapped(address):
