@@ -46,6 +46,8 @@ wanted_packages='
     ipset            # lists the sets of firewall "ipset", to compare them with what the engine says
     conntrack        # the lab: forgets connections between tests
     dropbear-bin     # SSH server of the lab gateway
+    faketime         # tests: an engine with another clock
+    strace           # tests: storage that fails
     nmap             # tests: does a protected port look like any other closed one
     knockd           # bench: a peer and its client
     fwknop-server    # bench: a peer

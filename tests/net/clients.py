@@ -17,6 +17,7 @@ from knocklet.wire import spa_packet
 from knocklet.wire.keys import KEY_BYTES, ClientKeys
 from knocklet.wire.otp_ports import SLOT_S, otp_ports
 from knocklet.wire.spa_packet import OPEN
+from lab.waiting import wait_until
 
 GATEWAY = "home"
 PORT = 62201
@@ -67,6 +68,21 @@ def write_store(state_dir, records=(), floor_us=1):
     state_dir.mkdir(mode=0o700, exist_ok=True)
     for name in ("replay.a", "replay.b"):
         (state_dir / name).write_bytes(b"".join(places).ljust(BYTES, b"\0"))
+
+
+def held(dut):
+    """[(client, service, source)] of the grants."""
+    return sorted((grant["client"], grant["service"], grant["source"]) for grant in dut.ask("grants")["grants"])
+
+
+def knock(lab, dut, packet, *addressed, **options):
+    """What became of this one packet, which passes the filter: a verdict's name. Sent again while it comes too early."""
+
+    def once():
+        (name,) = became(dut, lambda: lab.datagram(packet, PORT, *addressed, **options)).elements()
+        return name if name != "too_often" else None
+
+    return wait_until(once, "its turn", interval_s=0.05)
 
 
 def became(dut, act):

@@ -50,7 +50,7 @@ class EngineDut(Dut):
     """One engine that can be started, killed and started again; its output, and what it says over its socket.
 
     `process`: the running engine as Popen, or None. `run_dir`, `config_path`, `state_dir`: where it was told to look.
-    `options`: more of its command line; `environment`: variables that it has besides ours.
+    `clock_flag`: what NTP touches. `options`: more of its command line; `environment`: variables that it has besides ours.
     """
 
     def __init__(self, lab, interpreter, directory, **embedded):
@@ -60,17 +60,18 @@ class EngineDut(Dut):
         self._interpreter = interpreter
         self._directory = directory
         self._reader = None
+        self._said = []
         self.config_path = directory / "etc" / "config.json"
         self.state_dir = directory / "etc" / "state"
         self.run_dir = directory / "run"
-        self._clock = directory / "clock"
+        self.clock_flag = directory / "clock"
         self.options = []
         self.environment = {}
         self.config_path.parent.mkdir(mode=0o700)
 
     def command(self, *arguments):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
-        paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self._clock]
+        paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self.clock_flag]
         return [self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *self.options, *arguments]
 
     def write_config(self, config):
@@ -87,11 +88,11 @@ class EngineDut(Dut):
     def trust_clock(self, trusted=True, at_s=None):
         """NTP has set the clock: an engine that starts believes it, one that runs within 5 s. at_s: by that clock."""
         if trusted:
-            self._clock.touch()
+            self.clock_flag.touch()
             if at_s is not None:
-                os.utime(self._clock, (at_s, at_s))
+                os.utime(self.clock_flag, (at_s, at_s))
         else:
-            self._clock.unlink(missing_ok=True)
+            self.clock_flag.unlink(missing_ok=True)
 
     def start(self, wait=True):
         """Start the engine; returns when it is ready, unless wait=False."""
@@ -111,6 +112,7 @@ class EngineDut(Dut):
     def _forward(self, output):
         with output:
             for line in output:
+                self._said.append(line)
                 self._q.put(line)
 
     def kill(self):
@@ -155,6 +157,11 @@ class EngineDut(Dut):
             answer = json.loads(connection.recv(65536))
         assert answer.pop("ok"), answer
         return answer
+
+    def told(self, *event_types):
+        """The types of all its events of these types, in order: at least up to the last one that was expected."""
+        events = (json.loads(line[line.index(b"{") :]) for line in self._said if b'{"event_type"' in line)
+        return [event["event_type"] for event in events if event["event_type"] in event_types]
 
     def expect_event(self, event_type, timeout=5, **fields):
         """Wait for the next event of this type with these fields, and return it as dict. Others are passed over."""

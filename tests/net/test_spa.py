@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 from net import frames, kernel
-from net.clients import GATEWAY, PORT, KeyClient, became, now_us, write_store
+from net.clients import GATEWAY, PORT, KeyClient, became, held, knock, now_us, write_store
 
 from common.packets import UDP, udp
 from knocklet.wire import spa_packet
@@ -50,21 +50,6 @@ def quiet(lab):
     yield
     lab.wait_until_quiet()
     assert lab.sent_to_wan() == before
-
-
-def knock(lab, dut, packet, *addressed, **options):
-    """What became of this one packet, which passes the filter: a verdict's name. Sent again while it comes too early."""
-
-    def once():
-        (name,) = became(dut, lambda: lab.datagram(packet, PORT, *addressed, **options)).elements()
-        return name if name != "too_often" else None
-
-    return wait_until(once, "its turn", interval_s=0.05)
-
-
-def held(dut):
-    """[(client, service, source)] of the grants."""
-    return sorted((grant["client"], grant["service"], grant["source"]) for grant in dut.ask("grants")["grants"])
 
 
 # What it opens, renews and closes
