@@ -10,7 +10,7 @@ Real kernels wake who waits for the clock to be set; of this one they know nothi
 import ctypes
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 _LIBRARY = "*-linux-gnu*/faketime/libfaketime.so.1"
@@ -61,15 +61,22 @@ class FakeClock:
         process = self._engine.process
         if not process:
             return
-        descriptors = Path(f"/proc/{process.pid}/fd")
-        (number,) = [name.name for name in descriptors.iterdir() if "timerfd" in os.readlink(name)]
         with ExitStack() as stack:
             pidfd = os.pidfd_open(process.pid)
             stack.callback(os.close, pidfd)
-            timer = _called(_libc.syscall(_PIDFD_GETFD, pidfd, int(number), 0))
+            timer = _called(_libc.syscall(_PIDFD_GETFD, pidfd, _timer_of(process), 0))
             stack.callback(os.close, timer)
             _called(_libc.timerfd_settime(timer, 0, _AT_ONCE, None))
         self._engine.ask("status")  # it looks at its timer first
+
+
+def _timer_of(process):
+    """The number of its timer's descriptor."""
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed just now
+            if "timerfd" in os.readlink(descriptor):
+                return int(descriptor.name)
+    raise ValueError("the engine has no timer for the clock on the wall")
 
 
 def _called(result):
