@@ -50,7 +50,8 @@ class EngineDut(Dut):
     """One engine that can be started, killed and started again; its output, and what it says over its socket.
 
     `process`: the running engine as Popen, or None. `run_dir`, `config_path`, `state_dir`: where it was told to look.
-    `clock_flag`: what NTP touches. `options`: more of its command line; `environment`: variables that it has besides ours.
+    `clock_flag`: what NTP touches. `options`: more of its command line; `wrapper`: what stands before that; `environment`:
+    variables that it has besides ours.
     """
 
     def __init__(self, lab, interpreter, directory, **embedded):
@@ -66,13 +67,14 @@ class EngineDut(Dut):
         self.run_dir = directory / "run"
         self.clock_flag = directory / "clock"
         self.options = []
+        self.wrapper = []
         self.environment = {}
         self.config_path.parent.mkdir(mode=0o700)
 
     def command(self, *arguments):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
         paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self.clock_flag]
-        return [self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *self.options, *arguments]
+        return [*self.wrapper, self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *self.options, *arguments]
 
     def write_config(self, config):
         """Put a configuration (dict, or text as it is) where the engine looks for it. reload() makes it read it."""
