@@ -162,8 +162,12 @@ class EngineDut(Dut):
 
     def told(self, *event_types):
         """The types of all its events of these types, in order: at least up to the last one that was expected."""
+        return [event["event_type"] for event in self.events(*event_types)]
+
+    def events(self, *event_types):
+        """The events themselves."""
         events = (json.loads(line[line.index(b"{") :]) for line in self._said if b'{"event_type"' in line)
-        return [event["event_type"] for event in events if event["event_type"] in event_types]
+        return [event for event in events if event["event_type"] in event_types]
 
     def expect_event(self, event_type, timeout=5, **fields):
         """Wait for the next event of this type with these fields, and return it as dict. Others are passed over."""
