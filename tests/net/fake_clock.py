@@ -79,6 +79,14 @@ class FastClock:
         return int((self._event_s + (time.time() - self._began_s) * self._speed) * 1_000_000)
 
 
+class StoppedClock:
+    """The clock of this engine (not started) says always the same, and its board vouches for it."""
+
+    def __init__(self, engine, at_s):
+        _preload(engine, FAKETIME=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at_s)), TZ="UTC")
+        engine.options = ["--clock", "battery"]
+
+
 def _preload(engine, **settings):
     (library,) = Path("/usr/lib").glob(_LIBRARY)
     engine.environment.update(LD_PRELOAD=str(library), DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1", **settings)

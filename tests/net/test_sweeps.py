@@ -6,15 +6,12 @@ from the kernel, and every packet is counted: at the gateway's interface, and be
 
 import itertools
 import time
-from collections import Counter
-from ipaddress import ip_address
-from typing import NamedTuple
 
 import pytest
 from net import kernel
+from net.sweeps import CHUNK, Sweep, completed, every_tenth, judged, seen, send, source_of, ten_in_turn
 
 from lab import generator
-from lab.waiting import wait_until
 
 STEPS = (7001, 8212, 9423, 10634)
 SEQUENCES = {
@@ -27,47 +24,9 @@ SEQUENCES = {
 NUMBER = {name: number for number, name in enumerate(SEQUENCES, 1)}  # each opens a service of its own
 DECOYS = 64
 REST_S = 60
-CHUNK = 256  # ports; TCP to so many, then UDP, where a sweep sends both
-
-
-class Sweep(NamedTuple):
-    name: str
-    ports: list  # in the order of sending
-    protocols: tuple = ("tcp",)
-    family: int = 4
-    to: str = "gateway"
-    good_checksum: bool = True
-    good_header: bool = True
-
-    def opens(self):
-        """The sequences that it does where nothing protects."""
-        return completed(self.ports, self.protocols) if self.good_header and self.to == "gateway" else set()
-
-
-def completed(ports, protocols):
-    """The sequences of which this order of sending has every step in turn."""
-    places = {port: place for place, port in enumerate(ports)}
-
-    def sent(step):
-        port, _, protocol = step.partition("/")
-        place = places[int(port)]
-        return place // CHUNK, protocols.index(protocol), place
-
-    possible = {name: steps for name, steps in SEQUENCES.items() if {step[-3:] for step in steps} <= set(protocols)}
-    return {name for name, steps in possible.items() if sorted(steps, key=sent) == steps}
 
 
 # Orders of sending
-
-
-def every_tenth():
-    """Ten passes, each of every tenth port."""
-    return [port for first in range(1, 11) for port in range(first, 65536, 10)]
-
-
-def ten_in_turn():
-    """Ten scanners behind one address take turns, each with a tenth of the ports."""
-    return [port for first in range(1, 6555) for port in range(first, 65536, 6554)]
 
 
 def at_random(seed, protocol, in_order):
@@ -77,7 +36,7 @@ def at_random(seed, protocol, in_order):
     falls between them. No test may fail by chance: the next seed, unless the decoys have a fifth of the sweep for it.
     """
     ports = generator.shuffled(seed, STEPS if in_order else ())
-    for name in completed(ports, (protocol,)):
+    for name in completed(ports, (protocol,), SEQUENCES):
         first, last = (ports.index(int(SEQUENCES[name][i].partition("/")[0])) for i in (0, -1))
         if last - first < len(ports) // 5:
             return at_random(seed + 1_000_000, protocol, in_order)
@@ -123,33 +82,6 @@ def config(config, decoys):
     return config
 
 
-def source_of(number, family):
-    """An address outside that no sweep before had."""
-    return str(ip_address("16.1.0.0" if family == 4 else "2001:db8:f::") + number)
-
-
-def seen(dut):
-    """What became of the packets that passed the engine's filter; not one may be missing because the ring was full."""
-    status = dut.ctl("status")
-    assert [interface["ring_dropped"] for interface in status["interfaces"]] == [0]
-    return Counter(status["packets"])
-
-
-def send(lab, sweep, source):
-    """Send it all; every packet arrives at the gateway's interface."""
-    host = getattr(lab, sweep.to)
-    to = host.ip4 if sweep.family == 4 else host.ip6
-    received = lab.received_from_wan()
-    with lab.generator() as wire:
-        step = CHUNK if len(sweep.protocols) > 1 else len(sweep.ports)
-        for start in range(0, len(sweep.ports), step):
-            for protocol in sweep.protocols:
-                ports = sweep.ports[start : start + step]
-                wire.sweep(source, to, ports, protocol, sweep.good_checksum, sweep.good_header)
-    sent = len(sweep.protocols) * len(sweep.ports)
-    wait_until(lambda: lab.received_from_wan() - received >= sent, f"{sent} packets at wan0")
-
-
 def opened(lab, source):
     """The sequences that have opened something for this address, as the kernel has it."""
     entries = kernel.entries(lab)
@@ -160,18 +92,6 @@ def expected(dut, protocols):
     """How many packets of a sweep of all ports pass the engine's filter: to steps and decoys."""
     steps = {step for steps in SEQUENCES.values() for step in steps if step[-3:] in protocols}
     return len(steps) + len(protocols) * dut.ctl("status")["decoys"]
-
-
-def judged(dut, before, count, what):
-    """What became of the next `count` packets that pass the filter."""
-
-    def enough():
-        became = seen(dut) - before
-        return became if became.total() >= count else None
-
-    became = wait_until(enough, f"{count} steps and decoys of {what}")
-    assert became.total() == count
-    return became
 
 
 def run(lab, dut, sweep, source, before, count):
@@ -194,7 +114,7 @@ def results(lab, dut, sweeps_):
         source = source_of(number, sweep.family)
         became, names = run(lab, dut, sweep, source, before, counts[sweep.protocols])
         before += became
-        found.append((f"{number}: {sweep.name}, IPv{sweep.family}", names, sweep.opens()))
+        found.append((f"{number}: {sweep.name}, IPv{sweep.family}", names, sweep.opens(SEQUENCES)))
     return found
 
 
