@@ -36,7 +36,7 @@ class ClientKnocks:
         self._otp = None
         self._changed = changed
         self._blocks = {}  # slot -> its part of the filter
-        self._may = {}  # client's name -> services that it may open
+        self._rights = {}  # client's name -> (services that it may open, fingerprints of its keys)
         self._loop = loop
         self._doors = doors
         self._events = events
@@ -74,11 +74,17 @@ class ClientKnocks:
         self._tell_trust(now_ms)
 
     def _close_lost(self, policy, now_ms):
-        """What a client may open no more is closed to it, and its connections end."""
-        before, self._may = self._may, {client.name: client.services for client in policy.clients}
-        lost = [grant for grant in self._doors.grants.live
-                if grant.client in before and grant.service not in self._may.get(grant.client, ())]  # fmt: skip
+        """What a client may open no more is closed to it, and all that it opened when it had another key; connections end."""
+        before = self._rights
+        self._rights = {
+            client.name: (client.services, (client.fingerprint, client.fwknop_fingerprint)) for client in policy.clients
+        }
+        lost = [grant for grant in self._doors.grants.live if grant.client in before and self._is_lost(grant, before)]
         self._doors.close(lost, "config", now_ms, True)
+
+    def _is_lost(self, grant, before):
+        services, keys = self._rights.get(grant.client, ((), ()))
+        return grant.service not in services or any(key and key not in keys for key in before[grant.client][1])
 
     def spa_blocks(self):
         """What the kernel filter may do with signed packets, the best first: [(its name, block)]."""
