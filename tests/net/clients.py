@@ -58,10 +58,10 @@ def now_us():
     return time.time_ns() // 1000
 
 
-def slot_now():
-    """The slot of one-time sequences; it has some seconds to go."""
-    if SLOT_S - time.time() % SLOT_S < 2:
-        time.sleep(2)
+def slot_now(left_s=2):
+    """The slot of one-time sequences. It has `left_s` to go: else the next one is waited for."""
+    if SLOT_S - time.time() % SLOT_S < left_s:
+        time.sleep(left_s)
     return int(time.time()) // SLOT_S
 
 

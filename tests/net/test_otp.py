@@ -46,7 +46,7 @@ def engine(engine):
 
 
 def last_step(lab, dut, steps, **options):
-    """What became of the last step of these: a verdict's name; None: it did not pass the filter."""
+    """What became of the last step of these: a verdict's name; None: it has not passed the filter."""
     lab.knock(steps[:-1], **options)
     found = became(dut, lambda: lab.knock(steps[-1:], **options))
     return next(found.elements(), None)
@@ -84,7 +84,7 @@ def test_slots(lab, engine, anna, ben):
     """The slot before, now and the next one, each once for each client and service, and none before one that was used."""
     clock = FakeClock(engine)
     engine.start()
-    now = slot_now()
+    now = slot_now(left_s=5)
     for away in (-2, 2, -1000, 1000):
         assert became(engine, lambda away=away: lab.knock(anna.steps(SSH, now + away)))["complete"] == 0
     assert held(engine) == []
@@ -101,7 +101,7 @@ def test_slots(lab, engine, anna, ben):
     engine.ask("close", all=True)
     assert last_step(lab, engine, anna.steps(SSH, now + 2)) == "complete", "the one after it has begun"
     assert last_step(lab, engine, ben.steps(SSH, now + 1)) == "complete"
-    assert last_step(lab, engine, ben.steps(ADMIN, now - 1)) is None, "over"
+    assert last_step(lab, engine, ben.steps(ADMIN, now - 1)) in (None, "decoy"), "over"
     assert held(engine) == [("anna", "ssh", lab.client.ip4), ("ben", "ssh", lab.client.ip4)]
 
 

@@ -64,7 +64,7 @@ def used(lab, engine, clock, anna, ben):
     ]
     for packet, to in packets:
         assert knock(lab, engine, packet, to) == "accepted"
-    now = slot_now()
+    now = slot_now(left_s=4)
     sequences = [anna.steps(SSH, slot) for slot in (now - 1, now, now + 1)]
     for steps in sequences:
         assert became(engine, lambda steps=steps: lab.knock(steps))["complete"] == 1
