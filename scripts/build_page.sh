@@ -16,7 +16,8 @@ rm -rf build/page
 mkdir -p build/page
 cp host_tools/page/package.json host_tools/page/package-lock.json host_tools/page/.npmrc build/page/
 npm --prefix build/page ci --no-audit --no-fund >build/page/npm.log 2>&1 || {
-    echo "build: npm could not install what host_tools/page/package-lock.json pins: $(grep -m 1 -i 'error' build/page/npm.log)" >&2
+    reason=$(grep -E '^npm (ERR!|error)' build/page/npm.log | grep -vE -m 1 ' (code|errno) ' | cut -c 1-300)
+    echo "build: npm could not install what host_tools/page/package-lock.json pins: $reason" >&2
     exit 1
 }
 

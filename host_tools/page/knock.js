@@ -12,7 +12,7 @@ const WAIT_MS = 3000; // for an answer
 
 export const ANSWERED = "answered";
 export const SILENT = "silent";
-export const UNCLEAR = "unclear"; // refused, or a certificate the browser does not know: a page is not told which
+export const UNCLEAR = "unclear"; // an https page that is closed, or has a certificate that the browser does not know
 
 // A connection to each port, in order. told(step) is called as each goes, from 1.
 export async function sendKnock(host, ports, told) {
@@ -28,7 +28,7 @@ export async function ask(link) {
     await request(link, WAIT_MS);
     return ANSWERED;
   } catch (error) {
-    return error.name === "AbortError" ? SILENT : UNCLEAR;
+    return error.name === "AbortError" || link.startsWith("http:") ? SILENT : UNCLEAR; // a page is not told more
   }
 }
 

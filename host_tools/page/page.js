@@ -43,7 +43,6 @@ async function unlock() {
   warmUp(content.host);
   show("ready", `Knocks at ${content.host}.`);
   element("services").querySelector("button").focus();
-  lockLater();
 }
 
 function entry(service) {
@@ -65,21 +64,22 @@ function warmUp(host) {
 }
 
 async function knock(service) {
-  clearTimeout(locks);
+  if (!navigator.onLine) return show("ready", "This device is offline. Nothing was sent.");
   const seconds = Date.now() / 1000;
   const slots = slotsToTry(Math.floor(seconds / SLOT_S), lastSlots.get(service.index) ?? 0);
   if (!slots.length) {
-    show("ready", `Each knock works once: ${service.name} again in ${Math.ceil(SLOT_S - (seconds % SLOT_S))} s.`);
+    const wait_s = Math.ceil(SLOT_S - (seconds % SLOT_S));
+    return show("ready", `Each knock works once: ${service.name} again in ${wait_s} s.`);
   }
+  let result;
   for (const [tries, slot] of slots.entries()) {
-    const result = await knockOnce(service, slot, tries ? `Try ${tries + 1}: ` : "");
-    if (result !== SILENT) lastSlots.set(service.index, slot);
-    if (result !== SILENT || slot === slots[slots.length - 1]) {
-      tell(service, result);
+    result = await knockOnce(service, slot, tries ? `Try ${tries + 1}: ` : "");
+    if (result !== SILENT) {
+      lastSlots.set(service.index, slot);
       break;
     }
   }
-  lockLater();
+  tell(service, result);
 }
 
 async function knockOnce(service, slot, which) {
@@ -107,11 +107,6 @@ function tell(service, result) {
   }
 }
 
-function lockLater() {
-  clearTimeout(locks);
-  locks = setTimeout(lock, LOCK_MS);
-}
-
 function lock() {
   content = null;
   element("services").replaceChildren();
@@ -120,11 +115,13 @@ function lock() {
 
 // What goes wrong against expectation is one line as well.
 async function attempt(action) {
+  clearTimeout(locks);
   try {
     await action();
   } catch (error) {
     show(content ? "ready" : "locked", `This browser cannot do it: ${error.message}`);
   }
+  if (content) locks = setTimeout(lock, LOCK_MS);
 }
 
 element("unlock").addEventListener("submit", (event) => {

@@ -116,10 +116,10 @@ class Phone:
         self.slot = 0
         self._key = otp_key(bytes.fromhex(json.loads((files / "client.json").read_text())["client"]["key"]), "home")
 
-    def open(self, name="home", ahead_s=0, passphrase=PASSPHRASE):
+    def open(self, name="home", ahead_s=0, passphrase=PASSPHRASE, before=""):
         now = int(time.time()) + ahead_s
         self.slot = now // SLOT_S
-        self.browser.open(self._files / f"{name}.html", f"Date.now = () => {now}000; {RECORD}")
+        self.browser.open(self._files / f"{name}.html", f"Date.now = () => {now}000; {RECORD} {before}")
         self._wire.packets()   # those of the page before
         self.browser.type(passphrase)
         self.browser.click("#unlock button")
@@ -226,6 +226,22 @@ def test_a_wrong_passphrase_sends_nothing(lab, wire, phone):
     assert phone.state == "locked"
     assert phone.said == ["Unlocking", "That is not the passphrase. Nothing was sent."]
     assert phone.browser.value("document.querySelectorAll('#services button').length") == 0
+    assert [packet.step for packet in wire.packets(0.3) if packet.flags == SYN] == []
+
+
+def test_it_locks_when_it_is_left_alone(lab, phone):
+    hurry = "const later = setTimeout; setTimeout = (act, wait_ms) => later(act, wait_ms >= 60000 ? wait_ms / 3000 : wait_ms);"
+    phone.open(before=hurry)
+    phone.browser.wait_for(f"{STATE} == 'locked'")
+    assert phone.said[-1] == "Locked again."
+    assert phone.browser.value("document.querySelectorAll('#services button').length") == 0
+    assert phone.browser.value("document.getElementById('passphrase').value") == ""
+
+
+def test_offline_it_sends_nothing(lab, wire, phone):
+    phone.open(before="Object.defineProperty(Navigator.prototype, 'onLine', {get: () => false});")
+    phone.knock("ssh")
+    assert phone.said[-1] == "This device is offline. Nothing was sent."
     assert [packet.step for packet in wire.packets(0.3) if packet.flags == SYN] == []
 
 
