@@ -16,7 +16,10 @@ from array import array
 here = sys.argv[0].rpartition("/")[0] or "."
 sys.path[0:1] = [here + "/../../firmware", here + "/.."]
 
-from common.packets import GATEWAY4, GATEWAY6, SOURCE4, TCP, UDP, ipv4, ipv6, tcp, udp  # noqa: E402  (after the path is set)
+from common.accepting import FWKNOP_PORT, SPA_PORT, Accepting  # noqa: E402  (after the path is set)
+from common.clients import NOW_US, client  # noqa: E402
+from common.clients import packet as signed_packet  # noqa: E402
+from common.packets import GATEWAY4, GATEWAY6, SOURCE4, TCP, UDP, ipv4, ipv6, tcp, udp  # noqa: E402
 from knocklet.core import clock, summary, verdict  # noqa: E402
 from knocklet.core.attempts import GUARD, KEY_BYTES, Attempts  # noqa: E402
 from knocklet.core.fwknop import Fwknop  # noqa: E402
@@ -283,6 +286,98 @@ def _(i):
     knock_once(source, 8000, 6)
 
 
+# One-time sequences, with the largest numbers there are. Their last step is another matter: it opens.
+
+one_time = Matcher(attempts)
+one_time.set_sequences({number: Sequence(20000 + number, 30000, 40000 + number) for number in range(16, 272)}, [7500])
+
+
+@case("Matcher.knock, one-time sequences")
+def _(i):
+    knock.address_bytes = 16 if i & 1 else 4
+    source[1] = i & 255
+    source[2] = i >> 8
+    number = 271 - i % 8
+    knock_one_time(20000 + number, TIMES[i % 5])
+    knock_one_time(30000, TIMES[i % 5])
+    knock_one_time(20000 + number, TIMES[i % 5])
+    knock_one_time(7500, TIMES[i % 5])
+    knock_one_time(20000 + number, TIMES[i % 5])
+    knock_one_time(40000 + number, TIMES[i % 5])
+
+
+def knock_one_time(port, now_ms):
+    knock.port = port
+    one_time.knock(knock, source, now_ms)
+
+
+# Gate.look and MacBudget.spend, up to CHECK: what strangers send to the knock port, and what they heard there.
+
+clients = [client(number) for number in range(100)]
+accepting = Accepting(clients, 10)
+gate = accepting.gate
+known = bytearray(signed_packet(clients[50]))
+unknown = bytearray(signed_packet(client(200)))
+other_slot = bytearray(signed_packet(clients[50], stamp_us=NOW_US + 3_600_000_000))
+
+
+def look(data, count, now_ms, expected):
+    if gate.look(data, 0, count, now_ms) != expected:
+        raise ValueError
+
+
+@case("Gate.look, a tag that is known")
+def _(i):
+    look(known, 88, 100 * i, verdict.CHECK)
+
+
+@case("Gate.look, over the budget")
+def _(i):
+    kind = gate.look(known, 0, 88, 50_000 + i // 100)
+    if i % CALLS > 10 and kind != verdict.OVER_BUDGET:
+        raise ValueError
+
+
+@case("Gate.look, a flood of one tag")
+def _(i):
+    gate.look(known, 0, 88, TIMES[i // 100])
+
+
+@case("Gate.look, a tag that is not known")
+def _(i):
+    look(unknown, 88, TIMES[i % 5], verdict.UNKNOWN_TAG)
+
+
+@case("Gate.look, a slot that is not known")
+def _(i):
+    look(other_slot, 88, TIMES[i % 5], verdict.UNKNOWN_TAG)
+
+
+@case("Gate.look, another length")
+def _(i):
+    look(known, i % 88, TIMES[i % 5], verdict.WRONG_LENGTH)
+
+
+untrusted = Accepting(clients, 1).gate
+untrusted.set_slots(None)
+
+
+@case("Gate.look, a slot that is kept")
+def _(i):
+    if untrusted.look(unknown, 0, 88, TIMES[i % 5]) != verdict.UNKNOWN_TAG:
+        raise ValueError
+
+
+@case("Gate.look, a slot that is over the budget")
+def _(_):
+    untrusted.look(other_slot, 0, 88, 12_345)
+
+
+@case("Gate.spend")
+def _(i):
+    gate.spend(1 + i % 16, TIMES[i % 5])
+
+
 # Fwknop.looks_right: at a stranger's packet, in all its outcomes.
 
 fwknop = Fwknop([], ciphers)
@@ -347,6 +442,27 @@ class NoLoop:
         pass
 
 
+# What comes to the knock port and is not worth a check.
+JUNK = [
+    Interface(data)
+    for data in (
+        ipv4(udp(SPA_PORT, unknown), UDP),
+        ipv6(udp(SPA_PORT, other_slot), UDP),
+        ipv4(udp(SPA_PORT, known[:-1]), UDP),
+        ipv4(udp(FWKNOP_PORT, known), UDP),
+        ipv4(udp(FWKNOP_PORT, bytes(200)), UDP),
+        ipv4(udp(0, known), UDP),
+        ipv4(tcp(SPA_PORT), TCP),
+    )
+]
+
+
+class Clients:
+    signed = accepting.signed
+    signed.fwknop_port = FWKNOP_PORT
+    signed._fwknop_clients = fwknop
+
+
 SOURCES = [bytes([number] * 24) for number in range(3)]
 events = Events(None, NoLoop())
 events.tell = lambda now_ms, event_type, **fields: None
@@ -366,6 +482,17 @@ def _(_):
     for interface in Interfaces.all:
         interface.ring.left = 4
     knocks.rings_ready(clock.MASK)
+
+
+@case("Knocks.rings_ready, with clients")
+def _(_):
+    Interfaces.all, before = JUNK, Interfaces.all
+    knocks.clients = Clients
+    for interface in JUNK:
+        interface.ring.left = 4
+    knocks.rings_ready(clock.MASK)
+    knocks.clients = None
+    Interfaces.all = before
 
 
 @case("Knocks._swept and _flooded, told before")

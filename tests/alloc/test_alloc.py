@@ -12,8 +12,10 @@ OUTCOMES = {
     "other_port", "step_alone", "step_repeated", "decoy", "resting", "table_full",
     "step_out_of_turn", "decoy_ended", "sweep", "step_started", "step_advanced", "complete",
 }  # fmt: skip
-PARTS = ("Packet.parse", "OwnAddresses.has", "clock.left", "Attempts.select", "Attempts.place", "Attempts.end_all",
-         "Events.noise", "Fwknop.looks_right", "Matcher.knock", "Knocks._swept", "Knocks.rings_ready")  # fmt: skip
+PARTS = (
+    "Packet.parse", "OwnAddresses.has", "clock.left", "Attempts.select", "Attempts.place", "Attempts.end_all",
+    "Events.noise", "Fwknop.looks_right", "Gate.look", "Gate.spend", "Matcher.knock", "Knocks._swept", "Knocks.rings_ready",
+)  # fmt: skip
 
 
 @functools.cache

@@ -52,15 +52,19 @@ class Gate:
         if table is None:
             if self.trusted:
                 return verdict.UNKNOWN_TAG
-            table = self._make(frame, at, now_ms)
-            if table is None:
+            if not self._may_make(now_ms):
                 return verdict.OVER_BUDGET
-        place = table.find(frame, at)
-        if place < 0:
-            return verdict.UNKNOWN_TAG
+            table = self._make(frame, at)
         self._table = table
-        self._place = place
-        return verdict.CHECK if self._budget.spend(table.number(place), now_ms) else verdict.OVER_BUDGET
+        return self._tag(frame, at, now_ms)
+
+    def _tag(self, frame, at, now_ms):
+        """look() in the table of its slot. Apart, so that neither frame is too large (packet.py)."""
+        self._place = self._table.find(frame, at)
+        if self._place < 0:
+            return verdict.UNKNOWN_TAG
+        number = self._table.number(self._place)
+        return verdict.CHECK if self._budget.spend(number, now_ms) else verdict.OVER_BUDGET
 
     def spend(self, cost, now_ms):
         """A packet of another kind, worth so many checks: are they to be made?"""
@@ -78,11 +82,13 @@ class Gate:
             i += 1
         return None
 
-    def _make(self, frame, at, now_ms):
-        """The tags of a slot that was not asked for lately, or None: each takes its part of the budget. Allocates."""
+    def _may_make(self, now_ms):
+        """The tags of a slot that was not asked for lately: each takes its part of the budget."""
         nobody = len(self.clients)
-        if not self._budget.spend(nobody, now_ms, nobody):
-            return None
+        return self._budget.spend(nobody, now_ms, nobody)
+
+    def _make(self, frame, at):
+        """Those tags, from then on kept. Allocates."""
         table = SlotTags(self.clients, int.from_bytes(bytes(frame[at : at + 4]), "big"))
         if len(self.tables) < _KEPT:
             self.tables.append(table)

@@ -62,6 +62,10 @@ class SignedKnocks:
             return kind
         if not self._gate.spend(self._fwknop_clients.cost(), now_ms):
             return verdict.OVER_BUDGET
+        return self._fwknop_read(packet, frames, now_ms)
+
+    def _fwknop_read(self, packet, frames, now_ms):
+        """_fwknop() from here on allocates."""
         sender = _sender(packet, frames)
         kind, request = self._fwknop_clients.read(bytes(frames[packet.payload : packet.payload + packet.payload_bytes]), sender)
         if request is None:
