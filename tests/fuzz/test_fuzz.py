@@ -23,8 +23,12 @@ FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted
         ("fuzz_mqtt_codec.py", 32, 30320, INPUTS // 2),
         ("fuzz_fwknop.py", 64, 40640, FEW // 2),
         ("fuzz_fwknop.py", 32, 40320, FEW // 2),
+        ("fuzz_spa.py", 64, 50640, FEW // 2),
+        ("fuzz_spa.py", 32, 50320, FEW // 2),
         pytest.param("fuzz_fwknop.py", 64, 40641, 5 * FEW, marks=pytest.mark.long),
         pytest.param("fuzz_fwknop.py", 32, 40321, 5 * FEW, marks=pytest.mark.long),
+        pytest.param("fuzz_spa.py", 64, 50641, 5 * FEW, marks=pytest.mark.long),
+        pytest.param("fuzz_spa.py", 32, 50321, 5 * FEW, marks=pytest.mark.long),
     ],
 )
 def test_fuzz(fuzzer, bits, seed, inputs):
