@@ -7,11 +7,13 @@ decoys the same trials open.
 
 import unittest
 
+from common.clients import client, service
 from common.knocking import Knocking
 from common.numbers import Numbers
 from common.packets import TCP, UDP
 from knocklet.core import decoys, policy, verdict
 from knocklet.core.errors import ConfigError
+from knocklet.core.otp import SLOT_US, Otp
 
 TRIALS = 2000
 
@@ -138,3 +140,113 @@ class TestRandomOrder(unittest.TestCase):
         self.assertEqual(len(ports), 64)
         self.assertEqual(self.opened(made, ports), 0)
         self.assertGreaterEqual(self.opened(made, []), TRIALS // 2)
+
+
+class TestOneTime(unittest.TestCase):
+    """The same of one-time sequences, three slots of each pair at once. Their steps are in random order, so that most sweeps
+    do none of them in any case: the ones that could are looked for, slot by slot, or made so.
+    """
+
+    SSH = service(1)
+
+    def policy(self, pairs, count=6, protocol=TCP):
+        """Without fixed sequences, with 64 decoys."""
+        made = policy.load(b'{"interfaces": ["wan0"]}')
+        made.otp.pairs = [(client(number, [self.SSH]), self.SSH) for number in range(pairs)]
+        made.otp.count, made.otp.protocol = count, protocol
+        return made
+
+    def at(self, otp, slot, chosen):
+        """(knocking at this time, its decoys, all its steps); without decoys when `chosen` has none."""
+        otp.set_time(slot * SLOT_US)
+        steps = {step for number in otp.sequences for step in otp.sequences[number].steps}
+        ports = decoys.beside(chosen, {port for _, port in steps})
+        knocking = Knocking([])
+        knocking.matcher.set_sequences(otp.sequences, ports)
+        return knocking, ports, steps
+
+    def test_of_64_pairs(self):
+        """192 sequences, in port order and in random order, of all ports and of every tenth one."""
+        for protocol in (TCP, UDP):
+            made = self.policy(64, protocol=protocol)
+            otp, numbers = Otp(made.otp), Numbers(17 + protocol)
+            for slot in range(60_000_000, 60_000_006, 3):
+                knocking, ports, steps = self.at(otp, slot, decoys.choose(made, (), numbers.below))
+                self.assertEqual((len(otp.sequences), len(ports)), (192, 64))
+                relevant = set(ports) | {port for _, port in steps}
+                source = 0
+                for _, order in port_orders(relevant):
+                    self.assertFalse(opens(knocking, source, order))
+                    source += 1
+                for rest in range(10):
+                    some = [port for port in relevant if port % 10 == rest]
+                    for _, order in port_orders(some):
+                        self.assertFalse(opens(knocking, source, order))
+                        source += 1
+                for _ in range(10):
+                    order = [(protocol, port) for port in relevant]
+                    numbers.shuffle(order)
+                    self.assertFalse(opens(knocking, source, order))
+                    source += 1
+
+    def slots(self, made, count, fits):
+        """The first so many slots with a sequence of the only pair of which fits(ports) is true."""
+        otp = Otp(made.otp)
+        slot, found = 60_000_001, []
+        while len(found) < count:
+            otp.set_time(slot * SLOT_US)
+            if any(fits([port for _, port in one.steps]) for one in otp.sequences.values()):
+                found.append(slot)
+            slot += 3
+        return found
+
+    def test_steps_in_port_order(self):
+        for count, slots in ((6, 3), (4, 20)):
+            made = self.policy(1, count)
+            otp, below = Otp(made.otp), Numbers(count).below
+            for slot in self.slots(made, slots, lambda ports: sorted(ports) in (ports, list(reversed(ports)))):
+                guarded, ports, steps = self.at(otp, slot, decoys.choose(made, (), below))
+                orders = [order for _, order in port_orders(set(ports) | {port for _, port in steps})]
+                for number, order in enumerate(orders):
+                    self.assertFalse(opens(guarded, number, order))
+                bare = self.at(otp, slot, [])[0]
+                self.assertTrue(any(opens(bare, number, order) for number, order in enumerate(orders)))
+
+    def test_every_nth_port(self):
+        """Steps that a sweep of every second or third port meets in turn."""
+        for n in (2, 3):
+            made = self.policy(1, 4)
+            otp, below = Otp(made.otp), Numbers(40 + n).below
+
+            def fits(ports, n=n):
+                return sorted(ports) == ports and len({port % n for port in ports}) == 1
+
+            for slot in self.slots(made, 4, fits):
+                guarded, ports, steps = self.at(otp, slot, decoys.choose(made, (), below))
+                relevant = sorted(set(ports) | {port for _, port in steps})
+                orders = [[(TCP, port) for port in relevant if port % n == rest] for rest in range(n)]
+                for number, order in enumerate(orders):
+                    self.assertFalse(opens(guarded, number, order))
+                bare = self.at(otp, slot, [])[0]
+                self.assertTrue(any(opens(bare, number, order) for number, order in enumerate(orders)))
+
+    def test_random_order(self):
+        """Every second time with the steps of one slot in order."""
+        trials = TRIALS // 4
+        made = self.policy(1)
+        otp = Otp(made.otp)
+        chosen = decoys.choose(made, (), Numbers(3).below)
+        for ports, least, most in ((chosen, 0, 0), ([], trials // 2, trials)):
+            numbers = Numbers(2027)
+            knocking, ports, steps = self.at(otp, 60_000_000, ports)
+            count = 0
+            for trial in range(trials):
+                order = sorted(steps) + [(TCP, port) for port in ports]
+                numbers.shuffle(order)
+                if trial % 2:
+                    one = otp.sequences[sorted(otp.sequences)[numbers.below(3)]].steps
+                    places = [at for at, step in enumerate(order) if step in one]
+                    for at, step in zip(places, one):
+                        order[at] = step
+                count += opens(knocking, trial, order)
+            self.assertTrue(least <= count <= most, count)
