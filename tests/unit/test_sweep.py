@@ -188,6 +188,11 @@ class TestOneTime(unittest.TestCase):
                     numbers.shuffle(order)
                     self.assertFalse(opens(knocking, source, order))
                     source += 1
+        opened_without = 0
+        for slot in range(60_000_000, 60_000_090, 3):
+            bare, _, steps = self.at(otp, slot, [])
+            opened_without += opens(bare, 0, sorted(steps)) + opens(bare, 1, sorted(steps, reverse=True))
+        self.assertGreaterEqual(opened_without, 1)
 
     def slots(self, made, count, fits):
         """The first so many slots with a sequence of the only pair of which fits(ports) is true."""
