@@ -2,7 +2,6 @@
 
 import unittest
 
-from knocklet.core.mac_budget import LIMIT
 from knocklet.edge import mac_speed
 
 
