@@ -32,10 +32,11 @@ class Browser:
     """One Chromium with one page open at a time. Raises LabError for what fails in the page, or never comes."""
 
     def __init__(self, host, directory, names=()):
-        """directory: an empty one, for its profile and its log. names: host name -> address; there are no others."""
+        """directory: an empty one, for its profile and its log. names: host name -> address."""
         self._host = host
         self._directory = directory
-        rules = [f"MAP {name} {address}" for name, address in dict(names).items()] + ["MAP *.* ~NOTFOUND"]
+        rules = [f"MAP {name} {address}" for name, address in dict(names).items()]
+        rules.append("MAP *.com ~NOTFOUND")  # what it asks for of its own; *.* would be addresses, too
         self._names = "--host-resolver-rules=" + ",".join(rules)
         self._process = self._in = self._out = self._session = self._context = None
         self._number = 0
