@@ -26,7 +26,7 @@ class Clock:
 
 
 class Store:
-    """writes: does storage work?"""
+    """writes: does storage work? remembers: or at least memory?"""
 
     def __init__(self, done):
         self.floor_us = 0
@@ -34,13 +34,15 @@ class Store:
         self.failing = False
         self.used = {}
         self.writes = True
+        self.remembers = True
         self._done = done
 
     def last(self, fingerprint, what):
         return self.used.get((fingerprint, what), 0)
 
     def store(self, fingerprint, what, value):
-        self.used[(fingerprint, what)] = max(value, self.last(fingerprint, what))
+        if self.remembers:
+            self.used[(fingerprint, what)] = max(value, self.last(fingerprint, what))
         self._done.append(("store", what, value))
         self.failing = not self.writes
         return self.writes

@@ -144,6 +144,11 @@ class TestStored(Base):
             self.one.clock.trusted_since_us = NOW_US - since
             self.sent(packet(ALICE), expected, "store open" if since > 0 else "store noise refused")
 
+    def test_not_what_memory_has_no_place_for(self):
+        self.one.store.remembers = False
+        self.one.clock.trusted_since_us = NOW_US - 1
+        self.sent(packet(ALICE), "not_stored", "store noise refused")
+
     def test_not_without_trust(self):
         self.one.clock.trusted, self.one.clock.trusted_since_us = False, 0
         self.one.store.floor_us = NOW_US - 1

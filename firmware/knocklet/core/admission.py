@@ -85,6 +85,10 @@ class Admission:
                 return verdict.TOO_MANY_GRANTS
         return verdict.ACCEPTED
 
+    def is_remembered(self, fingerprint, request):
+        """Would the same packet be refused from now on?"""
+        return request.stamp_us <= self._store.last(fingerprint, STAMPS)
+
     def accepted(self, fingerprint, request):
         """It is stored and will be done. Returns whether it is only a repeat of one before."""
         stamp_us, contents = self._accepted.get(fingerprint, (-1, ()))

@@ -82,15 +82,18 @@ class SignedKnocks:
         kind = self._admission.judge(fingerprint, request, sender, clock)
         if kind != verdict.ACCEPTED:
             return kind
-        if not self._store(fingerprint, STAMPS, request.stamp_us, now_ms) and not self._safe_unstored(request, window_us):
+        if not self._store(fingerprint, STAMPS, request.stamp_us, now_ms) and not self._safe_unstored(fingerprint, request, window_us):
             return verdict.NOT_STORED
         repeat = self._admission.accepted(fingerprint, request)
         done = [self._do(request, service, repeat, now_ms) for service in request.services]
         return verdict.ACCEPTED if any(done) else verdict.REPEATED if repeat else verdict.NOTHING_LIVE
 
-    def _safe_unstored(self, request, window_us):
-        """What is used up but not written down: a restart will refuse it only for being older than the start."""
-        return window_us == SPA_WINDOW_US and self._clock.trusted and request.stamp_us > self._clock.trusted_since_us
+    def _safe_unstored(self, fingerprint, request, window_us):
+        """What is used up but not written down: this engine remembers it, and a later one will refuse what is older than its
+        start."""
+        if window_us != SPA_WINDOW_US or not self._admission.is_remembered(fingerprint, request):
+            return False
+        return self._clock.trusted and request.stamp_us > self._clock.trusted_since_us
 
     def _do(self, request, service, repeat, now_ms):
         doors, name = self._doors, request.client.name
