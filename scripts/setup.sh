@@ -55,13 +55,12 @@ wanted_packages='
     openssh-client   # tests: what knocklet ssh-config prints
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
-    strace           # tests: system calls that fail, and a kill at each of them
     shellcheck       # lint
 '
 
 missing_packages() {
     local wanted
-    wanted=$(grep -oE '^ +[a-z0-9-]+' <<<"$wanted_packages" | xargs -n 1 | sort)
+    wanted=$(grep -oE '^ +[a-z0-9-]+' <<<"$wanted_packages" | xargs -n 1 | sort -u)
     # shellcheck disable=SC2086  # names, split on purpose; || true: one that dpkg has never heard of is just missing
     { dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } |
         sed -n 's/^installed //p' | sort -u | comm -23 <(echo "$wanted") - | xargs
