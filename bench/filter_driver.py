@@ -29,7 +29,7 @@ def main():
     for minute in range(29_000_000, 29_000_000 + int(sys.argv[2])):
         began = time.ticks_us()
         gate.set_slots((minute - 1, minute, minute + 1))
-        blocks = {table.slot: blocks.get(table.slot) or filter.tags_block(table.list()) for table in gate.tables}
+        blocks = {table.slot: blocks.get(table.slot) or filter.tags_block(table.values()) for table in gate.tables}
         program = filter.program([], [], 62201, filter.spa_tags(blocks))
         place = ring.attach([program])
         took_us = time.ticks_diff(time.ticks_us(), began)

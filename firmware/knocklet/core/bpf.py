@@ -62,7 +62,8 @@ def one_of(values, keep, leaf=8):
     if len(values) > leaf:
         middle = (len(values) + leaf - 1) // leaf // 2 * leaf  # leaves are full: each costs two more instructions
         return either(JGT, values[middle - 1], one_of(values[middle:], keep, leaf), one_of(values[:middle], keep, leaf))
-    block = [instruction(JEQ, value, len(values) - i) for i, value in enumerate(values)]
+    assert len(values) <= _JUMP_LIMIT  # the instructions are made here: of tags there are many
+    block = [(JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
     return block + [instruction(RET, 0), instruction(RET, keep)]
 
 

@@ -63,9 +63,8 @@ def spa_slots(slots):
     return [bpf.instruction(bpf.LD_W_X, _UDP_BYTES)] + bpf.one_of(sorted(slots), SPA_KEEP_BYTES)
 
 
-def tags_block(tags):
-    """Packets with one of these tags (4 bytes each): one piece, made once for each slot."""
-    values = sorted({int.from_bytes(tag, "big") for tag in tags})
+def tags_block(values):
+    """Packets with one of these tags (numbers, in order, each once): one piece, made once for each slot."""
     tag = bpf.instruction(bpf.LD_W_X, _UDP_BYTES + spa_packet.TAG_AT)
     return bpf.assemble([tag] + bpf.one_of(values, SPA_KEEP_BYTES, _LEAF))
 

@@ -21,9 +21,14 @@ class SlotTags:
         self.tags = b"".join([tag for tag, _ in made])
         self._numbers = array("H", [number for _, number in made])
 
-    def list(self):
-        """The tags, each once."""
-        return {self.tags[i : i + _TAG_BYTES] for i in range(0, len(self.tags), _TAG_BYTES)}
+    def values(self):
+        """The tags as numbers, each once, in order."""
+        found = []
+        for at in range(0, len(self.tags), _TAG_BYTES):
+            value = int.from_bytes(self.tags[at : at + _TAG_BYTES], "big")
+            if not found or value != found[-1]:
+                found.append(value)
+        return found
 
     def is_slot_of(self, frame, at):
         """Is this the slot of the packet at frame[at:]?"""

@@ -91,7 +91,7 @@ class ClientKnocks:
         if not self.gate.trusted:
             return [("any, the clock is not trusted", spa_any())]
         there = self._blocks
-        self._blocks = {table.slot: there.get(table.slot) or tags_block(table.list()) for table in self.gate.tables}
+        self._blocks = {table.slot: there.get(table.slot) or tags_block(table.values()) for table in self.gate.tables}
         return [("tags", spa_tags(self._blocks)), ("slots", spa_slots(self._blocks))]
 
     def _set_time(self):
