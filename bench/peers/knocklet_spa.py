@@ -1,8 +1,11 @@
 """Knocklet with clients that knock by one signed packet, its clock trusted, its replay store on tmpfs unless told otherwise."""
 
+import itertools
 import json
 import os
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from net.clients import write_store
 
@@ -33,21 +36,23 @@ class Client:
 
 
 class KnockletSpa(Knocklet):
-    CLIENTS = 1
+    CLIENTS = 8  # they take turns: one alone would come more often than one may
     KINDS = ("spa",)
     TTL_S = TTL_S
     TRUSTED = True
 
     def __init__(self, place):
         super().__init__(place)
+        self._tmpfs = None
         self.config = self.etc() / "config.json"
         self.clients = [Client(number) for number in range(self.CLIENTS)]
+        self._turns = itertools.cycle(self.clients)
+        self._knocked = None
 
     def etc(self):
         """The folder of configuration and replay store."""
-        path = self.place.directory / "etc"
-        path.mkdir(mode=0o700)
-        return path
+        self._tmpfs = TemporaryDirectory(prefix="knocklet-bench-", dir="/dev/shm")
+        return Path(self._tmpfs.name)
 
     def write_config(self):
         service = {"index": _SERVICE, "port": self.DOOR, "ttl": self.TTL_S}
@@ -68,11 +73,12 @@ class KnockletSpa(Knocklet):
         return [*super()._engine("--clock", self.run_dir / "none"), *arguments]
 
     def packets(self, _source):
-        return [(PORT, self.clients[0].packet())]
+        self._knocked = next(self._turns)
+        return [(PORT, self._knocked.packet())]
 
     def end(self, source):
         with self.place.client.inside(), Outsider(self.place.gateway.ip4, source) as outsider:
-            outsider.send(PORT, self.clients[0].packet(spa_packet.CLOSE))
+            outsider.send(PORT, self._knocked.packet(spa_packet.CLOSE))
 
     def log(self):
         """What the engine has said so far, as lines."""
