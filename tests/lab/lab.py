@@ -144,8 +144,8 @@ class Lab:
         while self._added:
             host, address = self._added.pop()
             host.ip(f"address delete {address} dev eth0")
-            # What is left of their connections would be sent again for minutes, and heard where there should be silence.
-            host.run(["ss", "-K", "-tan", "state", "all", "exclude", "listening"], check=False)
+            _forget_connections(host)
+        _forget_connections(self.gateway)
         self.gateway.run(["nft", "flush", "ruleset"])
         # rules of the kernel's own nft go some time after the command has ended, and hold their sets until then
         wait_until(lambda: self.gateway.run(["ipset", "destroy"], check=False).returncode == 0, "sets without a rule")
@@ -233,6 +233,11 @@ class Lab:
     def received_from_wan(self):
         """How many packets ever reached the gateway on wan0."""
         return self.gateway.counters("wan0")["rx_packets"]
+
+
+def _forget_connections(host):
+    """What is left of them would be sent again for minutes, and heard where there should be silence."""
+    host.run(["ss", "-K", "-tan", "state", "all", "exclude", "listening"], check=False)
 
 
 def _interrupt(*_):
