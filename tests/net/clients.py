@@ -89,7 +89,9 @@ def knock(lab, dut, packet, *addressed, **options):
 
 
 def became(dut, act):
-    """What became of the packets that act() sent and that passed the filter: name -> how many."""
+    """What became of the packets that act() sent and that passed the filter: name -> how many. Not of more than 500 at once:
+    the engine takes them in portions, and answers between two.
+    """
     before = Counter(dut.ask("status")["packets"])
     act()
     return Counter(dut.ask("status")["packets"]) - before

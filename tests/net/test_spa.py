@@ -317,11 +317,11 @@ def test_wrong_packets(lab, dut, anna, ben):
 def test_every_bit(lab, dut, anna):
     """None of the 704 packets that differ in one bit is accepted; what is wrong in slot or tag does not even get here."""
     good = anna.packet(SSH)
-    flipped = [good[:i] + bytes([good[i] ^ 1 << bit]) + good[i + 1 :] for i in range(len(good)) for bit in range(8)]
     with quiet(lab):
-        found = became(dut, lambda: [lab.datagram(packet, PORT) for packet in flipped])
-    assert set(found) <= {"bad_mac", "over_budget"} and found.total() == 8 * (len(good) - 8)
-    assert found["bad_mac"] > 0
+        for i in range(len(good)):
+            packets = [good[:i] + bytes([good[i] ^ 1 << bit]) + good[i + 1 :] for bit in range(8)]
+            found = became(dut, lambda packets=packets: [lab.datagram(packet, PORT) for packet in packets])
+            assert set(found) <= {"bad_mac", "over_budget"} and found.total() == (8 if i >= 8 else 0), i
     assert kernel.entries(lab) == {}
     wait_until(lambda: knock(lab, dut, anna.packet(SSH)) == "accepted", "the client itself gets in", interval_s=0.1)
 
