@@ -81,7 +81,7 @@ class Admission:
                 if grant.client == name:
                     held += 1
                     new -= grant.address == request.address and grant.service in request.services
-            if new and held + new > GRANTS_PER_CLIENT:
+            if held + new > GRANTS_PER_CLIENT:
                 return verdict.TOO_MANY_GRANTS
         return verdict.ACCEPTED
 

@@ -50,9 +50,7 @@ class MacBudget:
     def _next_window(self, window):
         follows = window == (self._window + 1) & _WINDOWS
         active = self._active if follows else 0
-        self._share = self._checks // active if active > 1 else self._checks
-        if not self._share:
-            self._share = 1
+        self._share = max(1, self._checks // max(1, active))
         self._window = window
         self._spent = 0
         self._active = 0

@@ -9,7 +9,7 @@ _TAG_BYTES = spa_packet.TAG_BYTES
 
 
 class SlotTags:
-    """slot: the number; of a table without clients, -1."""
+    """slot: its number."""
 
     def __init__(self, clients, slot):
         """clients: list of Client with keys; takes an HMAC for each."""
@@ -72,7 +72,7 @@ class SlotTags:
         """The numbers of all clients that share the tag at find()'s place: nearly always one."""
         first = self.tags[place * _TAG_BYTES : (place + 1) * _TAG_BYTES]
         found = []
-        while place < self._count and self.tags[place * _TAG_BYTES : (place + 1) * _TAG_BYTES] == first:
+        while self.tags[place * _TAG_BYTES : (place + 1) * _TAG_BYTES] == first:
             found.append(self._numbers[place])
             place += 1
         return found
