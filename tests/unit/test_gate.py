@@ -83,6 +83,16 @@ class TestTrusted(unittest.TestCase):
         self.assertEqual(look(one, packet(CLIENTS[1])), "check")  # another one's share
         self.assertEqual(look(one, packet(CLIENTS[0]), 2 * WINDOW_MS), "check")
 
+    def test_what_is_authentic_costs_more(self):
+        """Or somebody who sends packets again takes more of the time than one who sends junk."""
+        one = gate(checks=10)
+        found = []
+        for _ in range(6):
+            found.append(look(one, packet(CLIENTS[0])))
+            one.authentic(1)
+        self.assertEqual(found, ["check"] * 5 + ["over_budget"])
+        self.assertEqual(look(one, packet(CLIENTS[1])), "check")
+
     def test_what_is_refused_costs_nothing(self):
         one = gate(checks=10)
         for _ in range(50):

@@ -105,11 +105,23 @@ class TestSpa(Base):
             self.sent(bytes(mac), "bad_mac", "")
         self.sent(packet(ALICE), "accepted", "store open")
 
-    def test_bad_ones_of_the_client_do(self):
-        for number in range(5):
-            self.sent(packet(ALICE, version=2, stamp_us=NOW_US + number), "bad_version")
-        self.one.what()
-        self.sent(packet(ALICE), "too_often", "")
+    def test_what_is_sent_again_takes_more_of_the_budget_than_junk(self):
+        self.one = Accepting([ALICE], 10)
+        found = [self.one.send(packet(ALICE)) for _ in range(6)]
+        self.assertEqual(found, [verdict.ACCEPTED] + [verdict.REPLAYED] * 4 + [verdict.OVER_BUDGET])
+
+    def test_nor_do_refused_ones_of_the_client_that_anybody_can_send_again(self):
+        self.sent(packet(ALICE), "accepted")
+        for data, expected in (
+            (packet(ALICE), "replayed"),
+            (packet(ALICE, stamp_us=NOW_US - 60_000_001), "replayed"),
+            (packet(ALICE, stamp_us=NOW_US + 60_000_001), "stale"),
+            (packet(ALICE, version=2, stamp_us=NOW_US + 1), "bad_version"),
+            (packet(ALICE, service=2, stamp_us=NOW_US + 1), "not_allowed"),
+        ):
+            for _ in range(50):
+                self.sent(data, expected, source=OTHER)
+        self.sent(packet(ALICE, stamp_us=NOW_US + 1), "accepted")
 
     def test_shared_tags(self):
         dave = client(4, [CAMERA])
@@ -291,6 +303,12 @@ class TestFwknop(Base):
         self.one.what()
         self.fwknop(fwknop_packet(salt=b"salt0005"), "too_often", "")
         self.fwknop(fwknop_packet(salt=b"salt0005"), "accepted", "store renew", now_ms=50)
+
+    def test_what_is_sent_again_takes_nothing_of_a_clients_rate(self):
+        self.fwknop(fwknop_packet(), "accepted")
+        for _ in range(50):
+            self.fwknop(fwknop_packet(), "replayed")
+        self.fwknop(fwknop_packet(salt=b"salt0001"), "accepted")
 
     def test_over_budget(self):
         self.one.gate._checks = 1

@@ -70,6 +70,10 @@ class Gate:
         """A packet of another kind, worth so many checks: are they to be made?"""
         return self._budget.spend(len(self.clients) + 1, now_ms, cost)
 
+    def authentic(self, cost):
+        """The packet that was found worth it is not junk, and what is in it takes so many checks' time more."""
+        self._budget.pay(cost)
+
     def candidates(self):
         """The clients that have the tag of the packet that was looked at last."""
         return [self.clients[number] for number in self._table.numbers(self._place)]

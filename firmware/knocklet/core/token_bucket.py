@@ -1,4 +1,4 @@
-"""How often a client may come: 20 authentic packets a second, 5 at once."""
+"""How often a client may be let in: 20 packets a second, 5 at once. Of packets that are sent again none counts."""
 
 from .clock import after, left
 

@@ -9,6 +9,8 @@ from ..core.summary import REFUSED, REPLAYED
 from ..wire.addresses import format_address
 from ..wire.spa_packet import BYTES, CLOSE, RENEW
 
+_SPA_COST, _FWKNOP_COST = 1, 5  # of decrypting and reading, in checks of a MAC
+
 
 class SignedKnocks:
     def __init__(self, gate, admission, store, clock, doors, events):
@@ -48,9 +50,8 @@ class SignedKnocks:
         client = spa.author(self._gate.candidates(), data)
         if client is None:
             return verdict.BAD_MAC
+        self._gate.authentic(_SPA_COST)
         sender = _sender(packet, frames)
-        if not self._admission.in_time(client.fingerprint, now_ms):
-            return verdict.TOO_OFTEN
         kind, request = spa.read(client, data, sender)
         if kind == verdict.PARSED:
             kind = self._admit(client.fingerprint, request, sender, SPA_WINDOW_US, now_ms)
@@ -70,11 +71,9 @@ class SignedKnocks:
         kind, request = self._fwknop_clients.read(bytes(frames[packet.payload : packet.payload + packet.payload_bytes]), sender)
         if request is None:
             return kind
-        fingerprint = request.client.fwknop_fingerprint
-        if not self._admission.in_time(fingerprint, now_ms):
-            return verdict.TOO_OFTEN
+        self._gate.authentic(_FWKNOP_COST)
         if kind == verdict.PARSED:
-            kind = self._admit(fingerprint, request, sender, FWKNOP_WINDOW_US, now_ms)
+            kind = self._admit(request.client.fwknop_fingerprint, request, sender, FWKNOP_WINDOW_US, now_ms)
         return self.told(kind, request.client, sender, now_ms)
 
     def _admit(self, fingerprint, request, sender, window_us, now_ms):
@@ -82,7 +81,10 @@ class SignedKnocks:
         kind = self._admission.judge(fingerprint, request, sender, clock)
         if kind != verdict.ACCEPTED:
             return kind
-        if not self._store(fingerprint, STAMPS, request.stamp_us, now_ms) and not self._safe_unstored(fingerprint, request, window_us):
+        if not self._admission.in_time(fingerprint, now_ms):  # only now: what somebody sends again must not use it up
+            return verdict.TOO_OFTEN
+        stored = self._store(fingerprint, STAMPS, request.stamp_us, now_ms)
+        if not stored and not self._safe_unstored(fingerprint, request, window_us):
             return verdict.NOT_STORED
         repeat = self._admission.accepted(fingerprint, request)
         done = [self._do(request, service, repeat, now_ms) for service in request.services]
@@ -106,7 +108,7 @@ class SignedKnocks:
 
     def told(self, kind, client, sender, now_ms):
         """Tell the owner of an authentic packet that was refused, at most once a minute for each source."""
-        if kind in (verdict.ACCEPTED, verdict.REPEATED, verdict.NOTHING_LIVE):
+        if kind in (verdict.ACCEPTED, verdict.REPEATED, verdict.NOTHING_LIVE, verdict.TOO_OFTEN):
             return kind
         replayed = kind == verdict.REPLAYED
         self._events.caused_by(sender, 0, len(sender))
