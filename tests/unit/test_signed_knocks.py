@@ -138,6 +138,14 @@ class TestSpa(Base):
         self.sent(packet(ALICE), "accepted", "store open")
         self.sent(packet(ALICE), "replayed", "noise replayed")
 
+    def test_what_a_firewall_refused_opens_with_the_next_one(self):
+        """The second packet of the same knock: it repeats nothing."""
+        self.one.doors.opens = False
+        self.sent(packet(ALICE), "accepted", "store open")
+        self.one.doors.opens = True
+        self.sent(packet(ALICE, stamp_us=NOW_US + 300_000), "accepted", "store open")
+        self.sent(packet(ALICE, stamp_us=NOW_US + 900_000), "accepted", "store renew")
+
 
 class TestStored(Base):
     def setUp(self):

@@ -97,6 +97,10 @@ class Admission:
         self._accepted[fingerprint] = (request.stamp_us, contents + (request.content,))
         return self._is_repeat(fingerprint, request)
 
+    def not_opened(self, fingerprint):
+        """What was accepted last did not open, as when others were at the firewall: the next one is no repeat of it."""
+        self._opened[fingerprint].pop()
+
     def _is_repeat(self, fingerprint, request):
         """Was the same opened just before, by stamps? Packets for several services and addresses may come in turn."""
         wish = ([service.index for service in request.services], request.address)

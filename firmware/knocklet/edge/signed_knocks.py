@@ -7,7 +7,7 @@ from ..core import spa, verdict
 from ..core.admission import FWKNOP_WINDOW_US, SPA_WINDOW_US, STAMPS
 from ..core.summary import REFUSED, REPLAYED
 from ..wire.addresses import format_address
-from ..wire.spa_packet import BYTES, CLOSE, RENEW
+from ..wire.spa_packet import BYTES, CLOSE, OPEN, RENEW
 
 _SPA_COST, _FWKNOP_COST = 1, 5  # of decrypting and reading, in checks of a MAC
 
@@ -88,6 +88,9 @@ class SignedKnocks:
             return verdict.NOT_STORED
         repeat = self._admission.accepted(fingerprint, request)
         done = [self._do(request, service, repeat, now_ms) for service in request.services]
+        if request.op == OPEN and not repeat and not any(done):
+            self._admission.not_opened(fingerprint)
+            return verdict.ACCEPTED  # the doors have told why
         return verdict.ACCEPTED if any(done) else verdict.REPEATED if repeat else verdict.NOTHING_LIVE
 
     def _safe_unstored(self, fingerprint, request, window_us):
@@ -104,7 +107,7 @@ class SignedKnocks:
             return bool(grant and doors.close([grant], "client", now_ms))
         if request.op == RENEW or repeat:
             return doors.renew(service, request.address, name, now_ms, request.ttl_s)
-        return doors.open(service, request.address, name, now_ms, request.ttl_s) or True  # a refusal is told by the doors
+        return doors.open(service, request.address, name, now_ms, request.ttl_s)
 
     def told(self, kind, client, sender, now_ms):
         """Tell the owner of an authentic packet that was refused, at most once a minute for each source."""
