@@ -14,15 +14,15 @@ def read(path):
     """(the Policy, the digest of what it was read from, warnings: list of lines). Raises ConfigError."""
     data, warnings = config_file.read(path)
     clients_path = (path.rpartition("/")[0] or ".") + "/" + policy.CLIENTS_FILE
-    clients = b""
+    clients = None
     if config_file.there(clients_path):
         clients, more = config_file.read(clients_path, "keys", limit_bytes=_CLIENTS_BYTES)
         warnings += more
-    new = policy.load(data, clients or None)
+    new = policy.load(data, clients)
     if new.fwknop_port:
         from . import ciphers  # not every MicroPython has what it needs
 
         line = ciphers.missing(new)
         if line:
             raise ConfigError(line)
-    return new, hex_text(sha256(data + clients).digest()), warnings
+    return new, hex_text(sha256(data + (clients or b"")).digest()), warnings
