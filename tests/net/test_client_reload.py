@@ -179,3 +179,33 @@ def test_a_file_of_their_own(lab, dut, config, anna):
     reload(dut, config)
     assert held(dut) == [("anna", "ssh", lab.client.ip4)]
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
+
+
+@NFT
+def test_an_empty_file_of_clients(lab, dut, config, anna):
+    """As it is left by a command that broke on the way: nobody is locked out by it."""
+    del config["clients"]
+    dut.write_config(config)
+    assert knock(lab, dut, anna.packet(SSH)) == "accepted"
+    path = dut.config_path.with_name("clients.json")
+    for data in ("", "\n"):
+        path.write_text(data)
+        path.chmod(0o600)
+        with pytest.raises(LabError, match="clients.json: "):
+            dut.reload()
+    assert held(dut) == [("anna", "ssh", lab.client.ip4)]
+    assert knock(lab, dut, anna.packet(SSH)) == "accepted"
+
+
+@NFT
+def test_removed_after_a_restart(lab, dut, config, anna, ben):
+    """The kernel holds what was open, and does not know whose it was: all that the removed client could open is closed."""
+    for service in (SSH, ADMIN):
+        assert knock(lab, dut, anna.packet(service)) == "accepted"
+    dut.restart()
+    assert [service for _, service, _ in held(dut)] == ["admin", "ssh"]
+    config["clients"]["anna"]["open"] = ["admin"]
+    reload(dut, config)
+    assert dut.expect_event("closed", reason="config")["service"] == "ssh"
+    assert [service for _, service, _ in held(dut)] == ["admin"]
+    assert list(kernel.entries(lab)) == [(ADMIN, lab.client.ip4)]

@@ -7,6 +7,7 @@ from common.accepting import Clock, Doors, Events, Store
 from common.clients import MINUTE_US, NOW_US, SLOT, client, packet, service
 from common.packets import SOURCE4
 from knocklet.core import spa, verdict
+from knocklet.core.grants import RESTORED
 from knocklet.core.otp import SLOT_US
 from knocklet.core.policy import Otp as Settings
 from knocklet.edge import client_knocks
@@ -146,6 +147,18 @@ class TestApply(Base):
         closed = [one[1:] for one in self.done if one[0] == "close"]
         self.assertEqual(closed, [(2, SOURCE4, self.bob.name, "config", True)])
         self.assertEqual([grant.client for grant in self.doors.grants.live], ["a-sequence"])
+
+    def test_what_is_lost_is_closed_after_a_restart(self):
+        """Whose it was the kernel does not know: what nobody has lost stays."""
+        self.apply()
+        for what in (SSH, CAMERA):
+            self.doors.grants.adopt(what, SOURCE4, 1000, 0, 0)
+        self.done.clear()
+        self.apply([self.bob])  # alice could open the one, and bob still can
+        self.assertEqual([one[1:] for one in self.done if one[0] == "close"], [(1, SOURCE4, RESTORED, "config", True)])
+        again = client(2, [SSH, CAMERA], keys=client(3).keys)
+        self.apply([again])
+        self.assertEqual(self.doors.grants.live, [])
 
 
 class TestTime(Base):

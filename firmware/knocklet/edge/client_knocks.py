@@ -7,6 +7,7 @@ from ..core import verdict
 from ..core.admission import STAMPS, Admission
 from ..core.filter import spa_any, spa_slots, spa_tags, tags_block
 from ..core.gate import Gate
+from ..core.grants import RESTORED
 from ..core.mac_budget import WINDOW_MS
 from ..core.otp import SLOT_US, Otp
 from ..core.request import Request
@@ -79,12 +80,19 @@ class ClientKnocks:
         self._rights = {
             client.name: (client.services, (client.fingerprint, client.fwknop_fingerprint)) for client in policy.clients
         }
-        lost = [grant for grant in self._doors.grants.live if grant.client in before and self._is_lost(grant, before)]
+        lost = [grant for grant in self._doors.grants.live if self._is_lost(grant, before)]
         self._doors.close(lost, "config", now_ms, True)
 
     def _is_lost(self, grant, before):
-        services, keys = self._rights.get(grant.client, ((), ()))
-        return grant.service not in services or any(key and key not in keys for key in before[grant.client][1])
+        # Whose a grant was that the kernel held over a restart is not known: it may be that of one who has lost it.
+        names = before if grant.client == RESTORED else [name for name in before if name == grant.client]
+        return any(self._has_lost(name, grant.service.index, before[name]) for name in names)
+
+    def _has_lost(self, name, index, before):
+        """Could this client open the service with this index, and can no more, or with another key only?"""
+        now = self._rights.get(name, ((), ()))
+        could, can = [index in [service.index for service in services] for services, _ in (before, now)]
+        return could and (not can or any(key and key not in now[1] for key in before[1]))
 
     def spa_blocks(self):
         """What the kernel filter may do with signed packets, the best first: [(its name, block)]."""
