@@ -11,10 +11,10 @@ $(error needs root: sudo make $(MAKECMDGOALS))
 endif
 endif
 
-.PHONY: help setup setup-demo build demo test test-long lint bench readme clean
+.PHONY: help setup setup-demo build demo test test-long test-mutation lint bench readme clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: ## install what is missing: packages, .venv, MicroPython, Node.js, Chromium
 	@scripts/setup.sh
@@ -35,6 +35,9 @@ test: setup build ## all tests but the long ones; TESTS=PATH for some
 
 test-long: setup build ## all tests, the long ones too
 	@$(PY) -m pytest -m "long or not long" $(TESTS)
+
+test-mutation: setup ## take each check of the accept path away in turn: some unit test must fail; ONLY=FILE for one
+	@$(PY) tests/mutation/mutate.py $(ONLY)
 
 lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of firmware/
 	@$(PY) -m ruff check --quiet --output-format concise .

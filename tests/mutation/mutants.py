@@ -76,7 +76,8 @@ def _changed(old, parent, field):
 
 
 def _is_condition(parent, field):
-    return isinstance(parent, (ast.If, ast.IfExp)) and field == "test" or isinstance(parent, (ast.BoolOp, ast.UnaryOp))
+    negated = isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not)
+    return isinstance(parent, (ast.If, ast.IfExp)) and field == "test" or isinstance(parent, ast.BoolOp) or negated
 
 
 def _get(node, field, index):

@@ -1,6 +1,6 @@
 """Is there a test for every check on the accept path? Takes each check away in turn, and some unit test of its file must fail.
 
-    mutate.py [FILE...]       those files alone, as core/gate.py; exits 1 when a mutant survives that equivalent.py does not know
+    mutate.py [FILE...]       those files alone, as core/gate.py; exits 1 when one survives that equivalent.py does not know
 
 Each mutant (mutants.py) is imported instead of the file by a process of its own, which runs the file's unit tests on CPython.
 A mutant that no test can see, since it does the same, stands in equivalent.py with the reason; one there that is not a
@@ -29,8 +29,10 @@ MEMORY_BYTES = 2 << 30
 FILES = {
     "core/packet.py": [], "core/gate.py": [], "core/tags.py": [], "core/mac_budget.py": [], "core/spa.py": [],
     "core/admission.py": [], "core/token_bucket.py": [], "core/otp.py": [], "core/clients.py": [], "core/matcher.py": [],
-    "core/filter.py": [], "core/bpf.py": [], "core/fwknop.py": [], "core/fwknop_fields.py": [], "core/base64.py": [],
-    "edge/signed_knocks.py": [], "edge/client_knocks.py": [], "edge/ports.py": [], "edge/knocks.py": [], "edge/mac_speed.py": [],
+    "core/filter.py": [], "core/bpf.py": [], "core/base64.py": [],
+    "core/fwknop.py": ["test_fwknop_fields"], "core/fwknop_fields.py": [],
+    "edge/signed_knocks.py": [], "edge/client_knocks.py": [], "edge/ports.py": [], "edge/knocks.py": [],
+    "edge/mac_speed.py": [],
     "wire/spa_packet.py": ["test_spa"], "wire/otp_ports.py": [], "wire/keys.py": ["test_spa_packet"], "wire/hmac.py": [],
 }  # fmt: skip
 
@@ -95,12 +97,12 @@ def main(names):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         alive = list(pool.map(lambda one: survives(*one[:2]), todo))
     survivors = {key for (_, _, key), lives in zip(todo, alive) if lives}
-    known = {key for key in EQUIVALENT if key.split(" ")[0] in names}
+    known = {key for keys in EQUIVALENT.values() for key in keys if key.split(" ")[0] in names}
     for key in sorted(survivors - known):
         print(f"no test fails: {key}")
     for key in sorted(known - survivors):
         print(f"in equivalent.py, and not a survivor: {key}")
-    print(f"{len(todo)} mutants of {len(names)} files, {len(survivors)} survive, {len(survivors & known)} of them known to do the same")
+    print(f"{len(todo)} mutants of {len(names)} files, {len(survivors)} survive, {len(survivors & known)} of them as they may")
     return 0 if survivors == known else 1
 
 

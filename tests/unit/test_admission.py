@@ -149,7 +149,8 @@ class TestSameSecond(Base):
 
     def test_contents_of_an_earlier_second_are_forgotten(self):
         for number in range(20):
-            self.assertEqual(self.accepts(NOW_US + number * S, b"one"), "accepted")
+            for content in (b"one", b"two"):
+                self.assertEqual(self.accepts(NOW_US + number * S, content), "accepted")
 
     def test_eight_at_most(self):
         """What is remembered has a limit; then all are refused."""
@@ -187,8 +188,9 @@ class TestSource(Base):
             ("any", ["accepted", "accepted", "accepted"]),
         ):
             self.alice.source = rule
-            requests = (self.request(), self.request(stated=True), self.request(address=THERE, stated=True))
-            self.assertEqual([self.judged(request) for request in requests], expected)
+            for there in (THERE, bytes([203, 0, 113, 10])):
+                requests = (self.request(), self.request(stated=True), self.request(address=there, stated=True))
+                self.assertEqual([self.judged(request) for request in requests], expected)
 
     def test_fwknop_states_its_own(self):
         """Of that kind, one's own address is as good as none."""
@@ -215,6 +217,7 @@ class TestAllowed(Base):
         for expected, services, address in (
             ("too_many_grants", [SERVICES[8]], HERE),
             ("too_many_grants", [SSH], THERE),
+            ("too_many_grants", [SSH], bytes([203, 0, 113, 10])),
             ("too_many_grants", [SSH, SERVICES[8]], HERE),
             ("accepted", [SSH], HERE),
             ("accepted", SERVICES[:8], HERE),
@@ -238,6 +241,7 @@ class TestAllowed(Base):
     def test_those_of_others_do_not_count(self):
         for number in range(20):
             self.grants.put(SERVICES[number % 10], bytes([10, 0, 0, number]), "client-%d" % (number + 2), 0)
+            self.grants.put(SERVICES[number % 10], bytes([10, 0, 0, number]), "a-sequence", 0)
         self.assertEqual(self.judged(self.request()), "accepted")
 
 
@@ -337,6 +341,13 @@ class TestRepeat(Base):
         self.assertEqual(self.repeats(50, address=bytes([10, 0, 0, 24])), True)
         self.assertEqual(self.repeats(51, address=bytes([10, 0, 0, 23])), False)
         self.assertEqual(len(self.admission._opened[self.alice.fingerprint]), 16)
+
+
+class TestRemembered(Base):
+    def test_from_the_stamp_that_is_stored(self):
+        for stored_us, expected in ((0, False), (NOW_US - 1, False), (NOW_US, True), (NOW_US + 1, True)):
+            self.use(stored_us)
+            self.assertEqual(self.admission.is_remembered(self.alice.fingerprint, self.request()), expected)
 
 
 class TestKeep(Base):

@@ -13,7 +13,7 @@ class TestBase64(unittest.TestCase):
             self.assertEqual(len(encode(data)), -(-length * 4 // 3))
 
     def test_refused(self):
-        for text in (b"QQ=", b"QQ==", b"QR", b"QUF", b"Q", b"Q Q", b"QQ\n", b"Q-", b"Q_", b"QQ\0", b"QUFBQQ=="):
+        for text in (b"QQ=", b"QQ==", b"QR", b"Q/", b"QUF", b"Q", b"Q Q", b"QQ\n", b"Q-", b"Q_", b"QQ\0", b"QUFBQQ=="):
             with self.assertRaises(ValueError):
                 self.fail(str(decode(text)))
 

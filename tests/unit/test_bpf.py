@@ -57,6 +57,21 @@ class TestBpf(unittest.TestCase):
         instructions = [(bpf.LD_W, 0, 0, bpf.PACKET_TYPE), (bpf.JEQ, 1, 0, 0x7FFFFFFF), (bpf.JA, 0, 0, 0), DROP]
         self.assertEqual(disassemble(bpf.assemble(instructions)), instructions)
 
+    def test_assembled_pieces(self):
+        """A piece that is assembled already counts as its instructions, and is jumped over as they are."""
+        piece = bpf.assemble([LOAD] * 5 + [TAKE])
+        self.assertEqual((bpf.size([piece]), bpf.size([LOAD, piece, DROP])), (6, 8))
+        for program in (bpf.either(bpf.JEQ, 9, [DROP], [piece]), bpf.either(bpf.JEQ, 9, [piece], [TAKE])[:-1] + [piece]):
+            self.assertEqual(self.result(program, 8), KEEP)
+        self.assertEqual(self.result(bpf.either(bpf.JEQ, 9, [DROP], [piece]), 9), 0)
+        with self.assertRaises(AssertionError):
+            bpf.assemble([piece] * 700)
+
+    def test_what_is_no_jump(self):
+        """A large number in another instruction leads nowhere."""
+        for code in (bpf.LDX_IMM, bpf.LD_B, bpf.AND, bpf.RET):
+            bpf.assemble([bpf.instruction(code, 4000), DROP])
+
     def test_otherwise_drop(self):
         program = bpf.otherwise_drop(bpf.JEQ, 5) + [TAKE]
         self.assertEqual([self.result(program, value) for value in (4, 5, 6)], [0, KEEP, 0])
@@ -85,6 +100,12 @@ class TestBpf(unittest.TestCase):
             with self.subTest(count=count):
                 for value in near:
                     self.assertEqual(run(program, word(value)), KEEP if value in values else 0)
+
+    def test_a_leaf_has_no_more_than_a_jump_is_long(self):
+        values = list(range(256))
+        self.assertEqual([self.result(bpf.one_of(values[:255], KEEP, 255), value) for value in (0, 254, 255)], [KEEP, KEEP, 0])
+        with self.assertRaises(AssertionError):
+            bpf.one_of(values, KEEP, 256)
 
     def test_one_of_is_short_and_quick(self):
         """A tree: no packet walks through all values."""

@@ -5,7 +5,7 @@ import unittest
 from common import without_ffi  # noqa: F401  (before the next ones)
 from common.accepting import Clock, Doors, Events, Store
 from common.clients import MINUTE_US, NOW_US, SLOT, client, packet, service
-from common.packets import SOURCE4
+from common.packets import SOURCE4, SOURCE6
 from knocklet.core import spa, verdict
 from knocklet.core.grants import RESTORED
 from knocklet.core.otp import SLOT_US
@@ -104,8 +104,14 @@ class TestApply(Base):
     def test_where_things_are(self):
         self.assertEqual(self.given, ("/state", "/run"))
         self.assertEqual((self.clock.flags, self.clock.battery), (("/a-flag", "/run/ntp"), False))
+        self.make("zflag")
+        self.assertEqual((self.clock.flags, self.clock.battery), (("zflag", "/run/ntp"), False))
         self.make(BATTERY)
         self.assertEqual((self.clock.flags, self.clock.battery), ((), True))
+
+    def test_ports_of_signed_packets(self):
+        self.apply()
+        self.assertTrue(self.knocks.signed.takes(62201))
 
     def test_what_is_kept_of_whom(self):
         self.alice.kinds = ["spa"]
@@ -158,6 +164,29 @@ class TestApply(Base):
         self.assertEqual([one[1:] for one in self.done if one[0] == "close"], [(1, SOURCE4, RESTORED, "config", True)])
         again = client(2, [SSH, CAMERA], keys=client(3).keys)
         self.apply([again])
+        self.assertEqual(self.doors.grants.live, [])
+
+
+    def test_what_another_key_opened_is_closed(self):
+        self.apply()
+        self.doors.grants.put(SSH, SOURCE4, self.alice.name, 0)
+        self.doors.grants.put(SSH, SOURCE4, self.bob.name, 0)
+        other = client(9, [SSH])
+        other.name = self.alice.name
+        self.apply([other, self.bob])
+        self.assertEqual([grant.client for grant in self.doors.grants.live], [self.bob.name])
+
+    def test_another_kind_beside_it_closes_nothing(self):
+        """Nor does one that is gone where the key stays; the key of a kind that is gone does."""
+        self.apply()
+        self.doors.grants.put(SSH, SOURCE4, self.alice.name, 0)
+        self.alice.fwknop, self.alice.fwknop_fingerprint = object(), b"fwknopfp"
+        for kinds in (["spa", "otp", "fwknop"], ["spa", "fwknop"]):
+            self.alice.kinds = kinds
+            self.apply()
+            self.assertEqual(len(self.doors.grants.live), 1)
+        self.alice.fwknop = self.alice.fwknop_fingerprint = None
+        self.apply()
         self.assertEqual(self.doors.grants.live, [])
 
 
@@ -338,6 +367,18 @@ class TestOneTime(Base):
             self.assertEqual(self.knock(slot), ("otp_used", ""))
             self.store.floor_us = began_us - 1
             self.assertEqual(self.knock(slot), ("complete", "store open"))
+
+    def test_a_family_that_the_service_has_not(self):
+        """Nothing is used up: the same knock over the other family, as browsers send it, opens."""
+        for families, right, wrong in (((4,), SOURCE4, SOURCE6), ((6,), SOURCE6, SOURCE4)):
+            self.setUp()
+            link = service(1, 22)
+            link.families = families
+            self.alice.services = [link]
+            self.apply()
+            self.done.clear()
+            self.assertEqual(self.knock(what=link, source=wrong), ("not_allowed", ""))
+            self.assertEqual(self.knock(what=link, source=right), ("complete", "store open"))
 
     def test_too_many_grants(self):
         for number in range(8):

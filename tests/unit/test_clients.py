@@ -297,6 +297,10 @@ class TestLimits(unittest.TestCase):
         config["sequences"], config["otp"] = {}, {}
         return config
 
+    def test_without_services(self):
+        config = changed("services", {}, changed("sequences", {}))
+        self.assertEqual(error_of(config)[:35], "clients.laptop.open: found 'ssh'; a")
+
     def test_clients(self):
         self.assertEqual(len(load(self.with_clients(512)).clients), 512)
         self.assertEqual("clients: found an object with 513 entries; allowed: an object with at most 512 entries",

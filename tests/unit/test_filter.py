@@ -248,7 +248,7 @@ class TestSigned(unittest.TestCase):
 
     def test_fwknop(self):
         """By its length alone, on a port of its own or beside the other kind."""
-        for port, spa in ((62202, 0), (62201, filter.SPA_KEEP_BYTES)):
+        for port, spa in ((62202, 0), (62200, 0), (62201, filter.SPA_KEEP_BYTES)):
             program = self.program(filter.spa_any(), port)
             for size in range(0, 500):
                 wanted = filter.FWKNOP_KEEP_BYTES if 140 <= size <= 384 else spa if size == 88 else 0

@@ -148,8 +148,19 @@ class TestRefused(unittest.TestCase):
         text = fwknop.sealed(fwknop.fields(1, b"198.51.100.7,tcp/22"))
         self.assertEqual(len(text) % 16, 2)
         for end in (bytes(14), bytes(13) + b"\x0e", b"\x0e" * 13 + b"\x0d", b"\x0d" + b"\x0e" * 13, bytes(13) + b"\x11",
-                    bytes(13) + b"\xff", b"\x0e" * 13 + b"\0", b"\x1e" * 30):  # fmt: skip
+                    bytes(13) + b"\xff", b"\x0e" * 13 + b"\0", b"\x1e" * 30,
+                    b"\x0f" + b"\x0e" * 13):  # fmt: skip
             self.refused("bad_fields", fwknop.packet(ALICE.fwknop, text + end))
+
+    def test_padding_of_every_length(self):
+        seen = set()
+        for size in range(1, 9):
+            for auth in ((), (b"QUFBQUE",)):  # eight characters more
+                text = fwknop.fields(1, b"198.51.100.7,tcp/22", *auth, version=b"1" * size)
+                blocks = fwknop.padded(fwknop.sealed(text))
+                seen.add(blocks[-1])
+                self.assertEqual(read(fwknop.packet(ALICE.fwknop, blocks))[0], verdict.PARSED)
+        self.assertEqual(seen, set(range(1, 17)))
 
     def test_digest(self):
         text = fwknop.fields(1, b"198.51.100.7,tcp/22")

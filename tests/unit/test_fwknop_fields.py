@@ -67,6 +67,7 @@ class TestAccepted(unittest.TestCase):
     def test_bounds(self):
         self.accepted(fwknop.fields(1, HERE, user=b"u" * 48, version=b"12345678"), [SSH])
         self.accepted(fwknop.fields(1, HERE, user=b"!#$%&'()-.@^_`{}~ ", version=b"x"), [SSH])
+        self.accepted(fwknop.fields(1, HERE, version=b"~ !"), [SSH])
 
 
 class TestRefused(unittest.TestCase):
@@ -84,6 +85,7 @@ class TestRefused(unittest.TestCase):
             self.refused("not_allowed", fwknop.fields(kind, b"198.51.100.7,tcp/8080", NAT, b"60"))
         for kind in ("", "x", "10", "01", "-1", "+1", " 1", "1 ", "12", "24"):
             self.refused("bad_fields", fwknop.fields(kind, HERE))
+            self.refused("bad_fields", fwknop.fields(kind, b"198.51.100.7,tcp/8080", NAT, b"60"))
 
     def test_services_of_others(self):
         for door in (b"tcp/23", b"udp/22", b"tcp/53", b"icmp/22", b"none/22", b"tcp/80", b"tcp/22,tcp/23", b"tcp/23,tcp/22"):
@@ -158,7 +160,7 @@ class TestRefused(unittest.TestCase):
             self.refused("bad_fields", fwknop.fields(1, HERE, random=random))
 
     def test_user(self):
-        for user in (b"", b"u" * 49, b"a\0", b"a\n", b"\xff") + tuple(bytes((c,)) for c in b'"/\\[]:;|=,+*?<>'):
+        for user in (b"", b"u" * 49, b"a\0", b"a\n", b"a\x7f", b"\xff") + tuple(bytes((c,)) for c in b'"/\\[]:;|=,+*?<>'):
             self.refused("bad_fields", fwknop.fields(1, HERE, user=user))
 
     def test_version(self):

@@ -118,6 +118,7 @@ class TestSetSlots(unittest.TestCase):
             (None, False),
             ([slot + 1 for slot in SLOTS], True),
             ([slot + 2 for slot in SLOTS], True),
+            ([slot - 2 for slot in SLOTS], True),  # the clock was set back
             (None, True),
         ):
             self.assertEqual(one.set_slots(slots), expected)

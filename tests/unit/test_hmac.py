@@ -11,6 +11,7 @@ class TestHmac(unittest.TestCase):
         for key, data, mac in (
             (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
             (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+            (bytes(range(64)), b"A key of one whole block", "18a0503f3c500e811e79decdfc3a8bee58a9328a6cd7318b6482574624307510"),
             (b"\xaa" * 131, b"Test Using Larger Than Block-Size Key - Hash Key First",
              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
         ):  # fmt: skip
@@ -35,6 +36,7 @@ class TestHmac(unittest.TestCase):
             other[i] ^= 0x80
             self.assertFalse(equal(mac, other))
         self.assertFalse(equal(mac, mac[:31]))
+        self.assertFalse(equal(mac[:31], mac))
         self.assertFalse(equal(mac, b""))
 
 

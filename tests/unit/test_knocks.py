@@ -15,7 +15,7 @@ from knocklet.edge.knocks import Knocks
 
 SSH, CAMERA = service(1, 22), service(2, 8080)
 ALICE = client(1, [SSH])
-STRANGER = bytes([203, 0, 113, 66])
+STRANGER, LOW = bytes([203, 0, 113, 66]), bytes([10, 0, 0, 1])
 
 
 class Ring:
@@ -156,7 +156,9 @@ class TestSequences(Base):
     def test_close(self):
         """For the one who knocks, whoever opened."""
         self.sequences({0: sequence("leave", "8000 7000", [SSH], opens=False)})
-        for name, one, address in (("a", SSH, SOURCE4), ("b", SSH, SOURCE4), ("c", CAMERA, SOURCE4), ("d", SSH, STRANGER)):
+        for name, one, address in (
+            ("a", SSH, SOURCE4), ("b", SSH, SOURCE4), ("c", CAMERA, SOURCE4), ("d", SSH, STRANGER), ("e", SSH, LOW),
+        ):  # fmt: skip
             self.accepting.doors.grants.put(one, address, name, 0)
         self.came(ipv4(tcp(8000), TCP), ipv4(tcp(7000), TCP))
         self.assertEqual([one[1:] for one in self.done],

@@ -126,6 +126,18 @@ class TestFlood(unittest.TestCase):
         self.assertLessEqual(most, 40)
         self.assertGreaterEqual(min(sums.values()), 1)
 
+    def test_a_chance_is_exact(self):
+        """Of as many packets as there are numbers to draw, exactly the share."""
+        traffic = Traffic(MacBudget(CHECKS, 1, 4711))
+        traffic.window({0: 65_536})
+        self.assertEqual(traffic.window({0: 65_536}), CHECKS)
+
+    def test_who_keeps_within_his_share_is_left_to_no_chance(self):
+        budget = MacBudget(CHECKS, 1, 4711)
+        before = budget._random
+        Traffic(budget).windows(5, {0: CHECKS})
+        self.assertEqual(budget._random, before)
+
     def test_it_ends(self):
         """One window after it, all is as before."""
         traffic = Traffic(MacBudget(CHECKS, 2, 3))
@@ -207,6 +219,20 @@ class TestNumbers(unittest.TestCase):
             self.assertTrue(traffic.windows(5, {client: FLOOD})[1] <= CHECKS)
             self.assertTrue(traffic.looked_at[client][-1] > FLOOD // 2)
 
+    def test_long_ago(self):
+        """Windows are numbered anew after two hours: what was seen then in one of a higher number says nothing now."""
+        traffic = Traffic(MacBudget(CHECKS, 2, 1), 60_000 * WINDOW_MS)
+        traffic.windows(3, {0: FLOOD})
+        traffic.start_ms = (65_536 + 5) * WINDOW_MS
+        self.assertEqual(traffic.window({0: FLOOD}), CHECKS)
+        self.assertEqual(traffic.looked_at[0], list(range(CHECKS)))
+
+    def test_where_the_clock_comes_round_nothing_went_before(self):
+        traffic = Traffic(MacBudget(CHECKS, 3, 1), ROUND_MS - 200)
+        traffic.windows(2, {0: FLOOD, 1: FLOOD})
+        traffic.start_ms = 0
+        self.assertEqual(traffic.window({2: CHECKS}), CHECKS)
+
     def test_the_first_windows(self):
         """What the tables begin with is not taken for a client seen before."""
         for start_ms in (0, WINDOW_MS, 65_536 * WINDOW_MS, 65_535 * WINDOW_MS):
@@ -222,6 +248,7 @@ class TestNumbers(unittest.TestCase):
         for window in range(4):
             for i in range(2000):
                 budget.spend(i & 1, window * WINDOW_MS, 512)
+        self.assertEqual(max(budget._seen), 16 * LIMIT)
         below = Numbers(1).below
         for _ in range(2000):
             budget.spend(below(514), below(1 << 20), 1 + below(512))

@@ -33,6 +33,16 @@ class TestChecks(unittest.TestCase):
         mac_speed.time = Time(*steps_us)
         return mac_speed.checks()
 
+    def test_what_is_measured(self):
+        """Whole checks of a MAC, eight in a round."""
+        made = []
+        before, mac_speed.author = mac_speed.author, lambda clients, packet: made.append((len(clients), len(packet)))
+        try:
+            self.checks(1)
+        finally:
+            mac_speed.author = before
+        self.assertEqual(made, [(1, 88)] * 24)
+
     def test_a_part_of_the_time(self):
         """In 100 ms: of checks that take 50 us each, 160."""
         for each_us, expected in ((1, 8_000), (3, 2_666), (50, 160), (300, 26), (8_000, 1)):

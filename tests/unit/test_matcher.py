@@ -4,6 +4,7 @@ import unittest
 
 from common.knocking import Knocking, Sequence
 from knocklet.core import verdict
+from knocklet.core.attempts import ENTRIES
 from knocklet.core.clock import MASK
 
 A = bytes([198, 51, 100, 2])
@@ -252,6 +253,30 @@ class TestDecoys(unittest.TestCase):
         look = "22 7500 8500 " + " ".join([str(port) for port in range(100, 2000, 90) if port != 1000])
         self.one.knocks(A, look)
         self.assertEqual(self.one.knocks(A, "7000 22 80 443 8000 8080 9000", 3_000).split()[-1], "complete")
+
+
+class TestPlaces(unittest.TestCase):
+    def test_the_first_place_is_one_like_others(self):
+        """For an attempt, and for the note that a source swept."""
+        one = Knocking([Sequence("7000 8000 9000")], [7500])
+        number = 0
+        while True:
+            source = bytes([10, 1, number >> 8, number & 255])
+            one.attempts.select(source, 0, 4)
+            if one.attempts.place(0, 0) == 0:
+                break
+            number += 1
+        one.attempts.forget_attempts()
+        self.assertEqual(one.knocks(source, "7000 8000 9000"), GOES_ON)
+        self.assertEqual(one.knocks(source, "7000 7500 7000 7500 7000 7500"),
+                         "step_started decoy_ended step_started decoy_ended step_started sweep")  # fmt: skip
+        self.assertEqual(one.knocks(source, "7000", 1_000), "resting")
+
+    def test_what_lies_in_the_last_place_rests_nobody(self):
+        one = Knocking([Sequence("7000 8000 9000")], [7500])
+        one.attempts.step[ENTRIES - 1] = 3
+        self.assertEqual(one.knocks(A, "7000 8000 9000"), GOES_ON)
+        one.attempts.step[ENTRIES - 1] = 0
 
 
 class TestFullTable(unittest.TestCase):

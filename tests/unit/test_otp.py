@@ -57,6 +57,14 @@ class TestValid(unittest.TestCase):
         ):  # fmt: skip
             self.assertEqual(self.otp.set_time(now_us), expected)
 
+    def test_set_back(self):
+        """To slots with the same numbers as those of before."""
+        for step in (-4, 4):
+            self.otp.set_time(NOW_US)
+            self.otp.set_time(NOW_US + step * SLOT_US)
+            slots = {one.slot for one in self.otp.sequences.values()}
+            self.assertEqual(slots, {SLOT + step - 1, SLOT + step, SLOT + step + 1})
+
     def test_each_is_made_once(self):
         self.otp.set_time(NOW_US)
         before = {(one.client.name, one.services[0].index, one.slot): one for one in self.otp.sequences.values()}

@@ -34,6 +34,10 @@ class TestPorts(unittest.TestCase):
             seen |= set(otp_ports(KEY, 1, slot, 6, 40000, 40020))
         self.assertEqual(seen, set(range(40000, 40021)))
 
+    def test_no_port_more_likely_than_others(self):
+        """A value at 65536 - 65536 mod span is the first that is skipped; here it would be the fourth port, 20000."""
+        self.assertEqual(otp_ports(KEY, 1, 1519), [37934, 51559, 37326, 55542, 31403, 29319])
+
     def test_what_it_depends_on(self):
         first = otp_ports(KEY, 1, 1000)
         self.assertNotEqual(otp_ports(KEY, 2, 1000), first)

@@ -32,6 +32,10 @@ GOOD = (
 REFUSED = (
     ("version 5", b"\x55" + ipv4(tcp(7000), TCP)[1:], verdict.NOT_IP),
     ("version 0", bytes(60), verdict.NOT_IP),
+    ("version 7", b"\x75" + ipv6(tcp(7000), TCP)[1:], verdict.NOT_IP),
+    ("version 15", b"\xf5" + ipv6(tcp(7000), TCP)[1:], verdict.NOT_IP),
+    ("header alone, icmp", ipv4(b"", 1), verdict.NOT_A_KNOCK),
+    ("IPv6 header alone", ipv6(b"", 59), verdict.NOT_A_KNOCK),
     ("header of 16 bytes", b"\x44" + ipv4(tcp(7000), TCP)[1:], verdict.BAD_HEADER),
     ("header longer than the packet", b"\x4f" + ipv4(udp(7000), UDP)[1:], verdict.TRUNCATED),
     ("total shorter than the header", ipv4(tcp(7000), TCP, total=19), verdict.TRUNCATED),
@@ -139,6 +143,14 @@ class TestPacket(unittest.TestCase):
             if "longer than" not in name:  # those are right with more behind them
                 with self.subTest(name, trailing=10):
                     self.assertEqual(parse(data + bytes(10)), expected)
+
+    def test_not_captured(self):
+        """Of which a part of the network header is missing: whatever protocol it says, and whatever lies behind it."""
+        for data, header in ((ipv4(bytes(60), 1), 20), (ipv4(bytes(60), 1, options=bytes(40)), 60), (ipv6(bytes(60), 59), 40)):
+            for captured in range(header + 1):
+                frame = data[:captured] + bytes(100)
+                expected = verdict.TRUNCATED if captured < header else verdict.NOT_A_KNOCK
+                self.assertEqual(Packet().parse(frame, 0, captured, len(data)), expected)
 
     def test_every_bit_of_an_ipv4_header(self):
         """Whatever one bit is turned round: the checksum, if nothing before it, refuses the packet."""

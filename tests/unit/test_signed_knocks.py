@@ -324,9 +324,20 @@ class TestFwknop(Base):
         self.fwknop(fwknop_packet(), "accepted", "store open")
         self.fwknop(fwknop_packet(salt=b"saltsalu"), "over_budget", "")
 
+    def test_what_cannot_be_one_costs_nothing(self):
+        self.one.gate._checks = 1
+        self.one.gate.set_clients([])
+        for _ in range(5):
+            self.fwknop(b"A" * 200, "unknown_tag", "")
+        self.fwknop(fwknop_packet(), "accepted", "store open")
+
     def test_each_kind_to_its_port(self):
-        self.fwknop(packet(ALICE), "wrong_length", "")
-        self.sent(fwknop_packet(), "wrong_length", "")
+        for port in (SPA_PORT - 1, SPA_PORT + 1):
+            self.one.signed.fwknop_port = port
+            self.sent(packet(ALICE), "wrong_length", "", port=port)
+            self.sent(fwknop_packet(), "wrong_length", "")
+            self.sent(fwknop_packet(salt=b"%08d" % port), "accepted", port=port)
+            self.one.what()
 
     def test_both_to_one_port(self):
         """They differ in length."""

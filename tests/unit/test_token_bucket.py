@@ -5,7 +5,7 @@ import unittest
 from knocklet.core.clock import MASK, after
 from knocklet.core.token_bucket import TokenBucket
 
-STARTS = (0, 1, 12_345, MASK - 10_000, MASK - 100, MASK)
+STARTS = (0, 1, 12_345, MASK - 10_000, MASK - 249, MASK - 100, MASK)  # the last but two: five at once last up to 0
 DAY_MS = 86_400_000
 TURN_MS = MASK + 1  # of the clock
 
