@@ -112,7 +112,12 @@ class Engine:
 
     def apply(self):
         """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
-        new, digest, warnings = policy_file.read(self.config_path)
+        gc.collect()
+        try:
+            new, digest, warnings = policy_file.read(self.config_path)
+        except MemoryError:
+            raise KnockletError("the configuration: found more than fits in memory; allowed: fewer clients, or a larger heap: "
+                                "micropython -X heapsize=4M")  # fmt: skip
         if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
         key = key_file.read(self._folder + "/key") if new.name else None

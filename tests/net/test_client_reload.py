@@ -209,3 +209,21 @@ def test_removed_after_a_restart(lab, dut, config, anna, ben):
     assert dut.expect_event("closed", reason="config")["service"] == "ssh"
     assert [service for _, service, _ in held(dut)] == ["admin"]
     assert list(kernel.entries(lab)) == [(ADMIN, lab.client.ip4)]
+
+
+@NFT
+@pytest.mark.parametrize("bits", [32], indirect=True)
+def test_more_clients_than_memory(lab, dut, config, anna):
+    """The reload is refused in one line, and those who could get in still can."""
+    some, more = [{f"c{i}": KeyClient(f"c{i}").entry("ssh") for i in range(count)} for count in (100, 512)]
+    anna_alone = {"anna": anna.entry("ssh")}
+    reload(dut, config | {"clients": anna_alone | some})
+    path = dut.config_path.with_name("clients.json")
+    del config["clients"]
+    dut.write_config(config)
+    path.write_text(json.dumps({"clients": more}))
+    path.chmod(0o600)
+    with pytest.raises(LabError, match="fewer clients, or a larger heap"):
+        dut.reload()
+    assert dut.ask("status")["clients"] == 101
+    assert knock(lab, dut, anna.packet(SSH)) == "accepted"

@@ -69,7 +69,7 @@ class Table:
         return Table(self._take(key, default), self.prefix + key, "%s%s." % (self.prefix, key))
 
     def tables(self, key, high):
-        """The (name, table) pairs of an object of objects, by name."""
+        """The (name, table) pairs of an object of objects, by name; each is taken out of it as it comes: there may be many."""
         found = self._take(key, {})
         if type(found) is not dict or len(found) > high:
             raise ConfigError("%s%s: found %s; allowed: an object with at most %d entries"
@@ -77,7 +77,7 @@ class Table:
         for name in found:
             if not is_name(name):
                 self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
-        return [(name, Table(found[name], key + "." + name, "%s.%s." % (key, name))) for name in sorted(found)]
+        return ((name, Table(found.pop(name), key + "." + name, "%s.%s." % (key, name))) for name in sorted(found))
 
     def done(self):
         for key in sorted(self.values):

@@ -27,7 +27,7 @@ def read(path, secret="sequences", readers=_READABLE_BY_OTHERS, limit_bytes=_LIM
         if found[6] > limit_bytes:
             raise ConfigError("%s: %d bytes; allowed: %d" % (path, found[6], limit_bytes))
         with open(path, "rb") as file:
-            data = file.read(limit_bytes)
+            data = file.read(found[6])  # takes room for so many at once
     except OSError as error:
         raise ConfigError("%s: cannot be read (error %d)" % (path, error.errno))
     if found[0] & readers:
