@@ -74,7 +74,7 @@ def show(name: ClientName, gateway: MaybeDescribed = None, secret: _Secret = Fal
 
 @app.command()
 def remove(name: ClientName, gateway: MaybeDescribed = None) -> None:
-    """Forget a client and its secret. The gateway lets it in until it has a new clients.json."""
+    """Forget a client and its secret. The gateway lets it in until it has a new clients.json, and a reload."""
     with clients.edit() as store:
         client = store.client(name, gateway)
         store.remove(client)

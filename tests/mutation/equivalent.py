@@ -28,7 +28,6 @@ EQUIVALENT = {
         "core/fwknop_fields.py _services: len(request.address) == 4 -> len(request.address) <= 4",
         "edge/client_knocks.py ClientKnocks.one_time: len(source) == 4 -> len(source) <= 4",
         "edge/knocks.py Knocks._meaning: packet.protocol == UDP -> packet.protocol >= UDP",
-        "edge/signed_knocks.py SignedKnocks._safe_unstored: window_us != SPA_WINDOW_US -> window_us > SPA_WINDOW_US",
         "wire/spa_packet.py mapped: len(address) == 4 -> len(address) <= 4",
     ),
     "the edge of what a byte, a length or a number without a sign can be, or of 16 bytes": (

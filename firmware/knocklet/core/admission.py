@@ -16,7 +16,7 @@ FWKNOP_WINDOW_US = 120_000_000
 _FAR_US = 400 * 86_400 * 1_000_000
 _REPEAT_US = 2_000_000
 _CONTENTS = 8  # of packets with one and the same stamp
-_OPENED = 16  # of a client, the last ones: one packet for each family and grant
+_OPENED = 2 * GRANTS_PER_CLIENT  # of a client, the last ones: one packet for each family and grant
 
 
 class Admission:

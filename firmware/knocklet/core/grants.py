@@ -15,7 +15,7 @@ class Grant:
     def __init__(self, service, address, client):
         self.service = service
         self.address = address  # 4 or 16 bytes
-        self.client = client  # name of the sequence, or RESTORED
+        self.client = client  # name of the sequence or of the client with a key, or RESTORED
         self.since_ms = 0
         self.end_ms = 0  # without traffic, for a service with idle
         self.max_end_ms = 0

@@ -5,11 +5,11 @@ number serves every fourth slot of its pair: until it comes again, attempts at w
 shorter than a slot).
 """
 
-from ..wire.otp_ports import SLOTS_VALID, otp_ports
+from ..wire.otp_ports import SLOT_S, SLOTS_VALID, otp_ports
 from .matcher import SEQUENCES
 
 _TURNS = 4
-SLOT_US = 30_000_000
+SLOT_US = 1_000_000 * SLOT_S
 
 
 class OtpSequence:

@@ -29,8 +29,8 @@ STEP_STARTED = 17
 STEP_ADVANCED = 18
 COMPLETE = 19  # of a fixed sequence, or of a one-time sequence that has not been used
 
-# Signed packets, in the order of the checks (gate.py, spa.py, admission.py). Up to BAD_MAC anybody can cause them; beyond, a
-# holder of the key, or somebody who sends his packets again.
+# Signed packets, roughly in the order of the checks (gate.py, spa.py, admission.py). Up to BAD_MAC anybody can cause them;
+# beyond, a holder of the key, or somebody who sends his packets again.
 WRONG_LENGTH = 20
 UNKNOWN_TAG = 21  # no client has this tag in this slot; fwknop: no packet begins so
 OVER_BUDGET = 22  # one of those that were not chosen to be looked at (mac_budget.py)
@@ -44,10 +44,10 @@ BAD_SOURCE_FIELD = 29  # an address that nobody can have, or one where there sho
 BAD_SLOT = 30  # another minute than the stamp's
 BAD_FIELDS = 31  # fwknop: what is inside does not read
 COMMAND = 32  # fwknop: asks for a command to be run
-REPLAYED = 33  # the stamp is not later than the client's last
+REPLAYED = 33  # the stamp is not later than the client's last, than its key, or than the store's floor
 STALE = 34  # the stamp is too far from the trusted clock's time
 TOO_FAR_AHEAD = 35  # of the client's last, while the clock is not trusted
-CLOCK_NOT_TRUSTED = 36  # and it has to be
+CLOCK_NOT_TRUSTED = 36  # and it has to be, for what it is or because the store was made anew
 WRONG_SOURCE = 37  # the client may not open for this address
 NOT_ALLOWED = 38  # the client may not open this service, or there is none
 TOO_MANY_GRANTS = 39  # the client has as many as one may have

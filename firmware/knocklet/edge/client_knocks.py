@@ -1,4 +1,4 @@
-"""Clients with keys: what they have used up, what time it is, and so whose tags and ports are right now.
+"""Clients with keys: what they have used up, what time it is, and so whose tags and ports are right now; who has lost a right.
 
 An engine without clients has none of this: neither files nor timers.
 """

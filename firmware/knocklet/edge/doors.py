@@ -47,7 +47,7 @@ class Doors:
         if family not in service.families:
             return self._refuse(now_ms, service, client, address, "no IPv%d address behind it" % family)
         if grants.full() and not grants.find(service, address, client):
-            return self._refuse(now_ms, service, client, address, "too many grants")
+            return self._refuse(now_ms, service, client, address, "the gateway is full")
         known = bool(grants.of_entry((service.index, address)))
         if known and service.one_shot:
             self._look(now_ms)  # a used one is told as used, not taken for a live one

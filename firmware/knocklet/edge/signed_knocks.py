@@ -1,6 +1,6 @@
 """Signed knocks, from a datagram to the doors: the gate, the MAC, what it says, whether it may; stored, and only then done.
 
-Up to the gate's verdict nothing is allocated. Nothing is ever sent because of a packet, whatever becomes of it.
+Up to the gate's verdict nothing is allocated while the clock is trusted. Nothing is ever sent because of a packet, whatever becomes of it.
 """
 
 from ..core import spa, verdict
@@ -84,7 +84,7 @@ class SignedKnocks:
         if not self._admission.in_time(fingerprint, now_ms):  # only now: what somebody sends again must not use it up
             return verdict.TOO_OFTEN
         stored = self._store(fingerprint, STAMPS, request.stamp_us, now_ms)
-        if not stored and not self._safe_unstored(fingerprint, request, window_us):
+        if not stored and not self._safe_unstored(fingerprint, request):
             return verdict.NOT_STORED
         repeat = self._admission.accepted(fingerprint, request)
         done = [self._do(request, service, repeat, now_ms) for service in request.services]
@@ -93,10 +93,10 @@ class SignedKnocks:
             return verdict.ACCEPTED  # the doors have told why
         return verdict.ACCEPTED if any(done) else verdict.REPEATED if repeat else verdict.NOTHING_LIVE
 
-    def _safe_unstored(self, fingerprint, request, window_us):
-        """What is used up but not written down: this engine remembers it, and a later one will refuse what is older than its
-        start."""
-        if window_us != SPA_WINDOW_US or not self._admission.is_remembered(fingerprint, request):
+    def _safe_unstored(self, fingerprint, request):
+        """What is used up but not on storage: this engine remembers it, one after it as long as the run directory lives. After
+        a reboot only the window of the trusted clock refuses it, if storage works again then."""
+        if request.content is not None or not self._admission.is_remembered(fingerprint, request):
             return False
         return self._clock.trusted and request.stamp_us > self._clock.trusted_since_us
 
@@ -110,7 +110,7 @@ class SignedKnocks:
         return doors.open(service, request.address, name, now_ms, request.ttl_s)
 
     def told(self, kind, client, sender, now_ms):
-        """Tell the owner of an authentic packet that was refused, at most once a minute for each source."""
+        """Tell the owner of an authentic packet that was refused, but for its rate, at most once a minute for each source."""
         if kind in (verdict.ACCEPTED, verdict.REPEATED, verdict.NOTHING_LIVE, verdict.TOO_OFTEN):
             return kind
         replayed = kind == verdict.REPLAYED

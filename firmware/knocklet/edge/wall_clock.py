@@ -9,12 +9,12 @@ import os
 import time
 
 from ..core.trusted_clock import TrustedClock
+from ..wire import otp_ports
 from . import libc
 from .loop import now_ms
 
-SYSTEMD_FLAG = "/run/systemd/timesync/synchronized"
-SLOT_S = 30
-LOOK_S = 5  # while not trusted; SLOT_S is a multiple
+SLOT_S = otp_ports.SLOT_S  # minutes, the slots of signed packets, begin with one of these
+LOOK_S = 5  # while not trusted; divides SLOT_S
 _US_PER_S = 1_000_000
 _SLOT_US = SLOT_S * _US_PER_S
 _TRIES = 3  # to set the timer while others set the clock

@@ -4,7 +4,9 @@ from struct import pack
 
 from .hmac import hmac
 
-SLOT_S = 30  # a slot: unix seconds // 30
+# A slot: unix seconds // 30. Gateway and host have stored such numbers: another length would need another `what` in the one's
+# store and another file of the other's, or all that is new would count as used.
+SLOT_S = 30
 COUNT, LOW, HIGH = 6, 20000, 59999  # unless the policy says otherwise
 SLOTS_VALID = 1  # so many before and after the present one are valid too
 
