@@ -58,13 +58,15 @@ def either(code, k, then, other):
 
 
 def one_of(values, keep, leaf=8):
-    """Keep `keep` bytes when A is one of `values` (sorted, distinct), else drop: a search tree with leaves of `leaf` values."""
+    """Keep `keep` bytes when A is one of `values` (sorted, distinct), else drop: a search tree with leaves of `leaf` values.
+
+    Each leaf is one piece: of thousands of ports, an instruction each would fill the heap of a 32-bit gateway.
+    """
     if len(values) > leaf:
         middle = (len(values) + leaf - 1) // leaf // 2 * leaf  # leaves are full: each costs two more instructions
         return either(JGT, values[middle - 1], one_of(values[middle:], keep, leaf), one_of(values[:middle], keep, leaf))
-    assert len(values) <= _JUMP_LIMIT  # the instructions are made here: of tags there are many
-    block = [(JEQ, len(values) - i, 0, value) for i, value in enumerate(values)]
-    return block + [instruction(RET, 0), instruction(RET, keep)]
+    block = [instruction(JEQ, value, len(values) - i) for i, value in enumerate(values)]
+    return [assemble(block + [instruction(RET, 0), instruction(RET, keep)])]
 
 
 def assemble(program):
