@@ -261,6 +261,21 @@ class TestTime(Base):
 
 
 class TestStore(Base):
+    def test_made_anew_when_the_clock_was_ahead(self):
+        """Nothing opens, and of each knock the owner hears that it was sent again: so he is told what is wrong, once."""
+        self.store.floor_us = NOW_US + 3600 * S
+        self.apply()
+        told = ("store_failed", {"reason": "what was used: made anew when the clock was ahead: all is refused until then"})
+        self.assertEqual(self.events(), [("clock_trusted", {}), told])
+        self.at(NOW_US + S)
+        self.assertEqual(self.events(), [])
+        self.at(self.store.floor_us - 100 * S)
+        self.at(NOW_US)
+        self.assertEqual(self.events(), [told])
+        self.clock.trusted = False
+        self.at(NOW_US)
+        self.assertEqual(self.events(), [("clock_untrusted", {})])
+
     def test_made_anew(self):
         """Until the clock is trusted nothing is known of what was used before."""
         self.store.floor_us, self.store.made_anew = None, "there was none"

@@ -4,7 +4,7 @@ An engine without clients has none of this: neither files nor timers.
 """
 
 from ..core import verdict
-from ..core.admission import STAMPS, Admission
+from ..core.admission import FWKNOP_WINDOW_US, STAMPS, Admission
 from ..core.filter import spa_any, spa_slots, spa_tags, tags_block
 from ..core.gate import Gate
 from ..core.grants import RESTORED
@@ -43,6 +43,7 @@ class ClientKnocks:
         self._events = events
         self._trusted = None  # as told last
         self._failing = False  # as told last
+        self._ahead = False  # as told last: the store's floor is a time to come
         self._anew = None  # why the store was made anew, while that is to be told
         self._settle = loop.timer(self.store.timer)
 
@@ -127,6 +128,10 @@ class ClientKnocks:
         if self._trusted != self.clock.trusted:
             self._trusted = self.clock.trusted
             self._events.tell(now_ms, "clock_trusted" if self._trusted else "clock_untrusted")
+        ahead = self.clock.trusted and self.store.floor_us > self.clock.now_us() + FWKNOP_WINDOW_US
+        if ahead and not self._ahead:
+            self._store_failed(now_ms, "made anew when the clock was ahead: all is refused until then")
+        self._ahead = ahead
 
     def _stored(self, fingerprint, what, value, now_ms):
         """Write down that it is used, before it is. Returns whether it is on storage; tells once when that begins to fail."""
