@@ -10,6 +10,7 @@ from knocklet.wire.keys import KEY_BYTES
 
 from . import clients
 from .client_description import FWKNOP, KINDS, OTP, PACKET, SOURCES, SPA, Client, Fwknop, check_name
+from .client_file import TO_GATEWAY
 from .errors import InputError
 from .options import MaybeDescribed, complete_service
 from .output import Output
@@ -68,8 +69,8 @@ def add(name: _Name, services: _Open, gateway: MaybeDescribed = None, kinds: _Ki
     told = Output()
     told.message(f"Client {name} of {at.name} has a new secret, and may open {', '.join(dict.fromkeys(services))}.")
     told.remark(
-        f"To the gateway: knocklet client file --gateway {at.name} | "
-        f"ssh root@{at.name} 'umask 077; cat >/etc/knocklet/clients.json', then knockletctl reload there"
+        f"To the gateway: knocklet client file --gateway {at.name} | ssh root@{at.name} '{TO_GATEWAY}', "
+        "then knockletctl reload there"
     )
 
 

@@ -17,10 +17,14 @@ _Gateway = Annotated[
 ]
 
 
+# Whole or not at all: where the left side of the pipe fails, nothing comes.
+TO_GATEWAY = "umask 077; cd /etc/knocklet && cat >clients.new && [ -s clients.new ] && mv clients.new clients.json"
+
+
 def file(gateway: _Gateway = None) -> None:
     """Write a gateway's clients.json into a pipe or a file. It is a secret.
 
-    knocklet client file --gateway home | ssh root@home 'umask 077; cat >/etc/knocklet/clients.json'
+    knocklet client file --gateway home >clients.json
     """
     store = clients.load()
     at = store.gateway(gateway)

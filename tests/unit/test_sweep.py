@@ -160,7 +160,7 @@ class TestOneTime(unittest.TestCase):
         """(knocking at this time, its decoys, all its steps); without decoys when `chosen` has none."""
         otp.set_time(slot * SLOT_US)
         steps = {step for number in otp.sequences for step in otp.sequences[number].steps}
-        ports = decoys.beside(chosen, {port for _, port in steps})
+        ports = decoys.beside(chosen, {port for _, port in steps}, ())
         knocking = Knocking([])
         knocking.matcher.set_sequences(otp.sequences, ports)
         return knocking, ports, steps

@@ -52,17 +52,23 @@ def choose(policy, busy, random_below):
     return sorted(chosen)
 
 
-def beside(ports, taken):
-    """The decoys, those that are `taken` (a set of ports, by one-time sequences and others) moved to a free port near by."""
+def beside(ports, taken, never):
+    """The decoys, those that one-time sequences have `taken` (a set of ports) moved to a free port near by; not across one of
+    `never` (no_decoys), or nothing might lie between two steps. One that has no such place is left out."""
     there = set(ports)
-    if not there & taken:
-        return ports
     for port in sorted(there & taken):
         there.remove(port)
-        while port in taken or port in there:
-            port = port + 1 if port < _HIGHEST else _LOWEST
-        there.add(port)
+        moved = _next_free(port, 1, taken | there, never) or _next_free(port, -1, taken | there, never)
+        if moved:
+            there.add(moved)
     return sorted(there)
+
+
+def _next_free(port, way, taken, never):
+    """The first port in this direction that is free, 0 when one of `never` comes before it or the end of all ports."""
+    while port in taken:
+        port += way
+    return 0 if port in never or not _LOWEST <= port <= _HIGHEST else port
 
 
 def _stride(sequence):

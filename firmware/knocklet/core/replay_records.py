@@ -3,8 +3,8 @@
     record  fingerprint(8)  what(u8)  zero(7)  value(u64)  checksum(8: the first of SHA-256 of the 24 bytes before)
 
 `fingerprint` is a client's (wire/keys.py; of its fwknop keys: core/clients.py). `what` is 0 for stamps in microseconds, or the
-index of a service for one-time slots. All zero is a free place. The first place holds the floor, of fingerprint zeros and what 255: stamps up to it are
-refused, because what was accepted before may have been forgotten.
+index of a service for one-time slots. All zero is a free place. The first place holds the floor, of fingerprint zeros and
+what 255: stamps up to it are refused, because what was accepted before may have been forgotten.
 
 Two copies lie on storage, a and b. A record is written to one of them, flushed, and only then to the other, first to a where
 both are equal. So a place that is bad in one copy is right in the other, and a place that is bad in both was damaged.

@@ -33,7 +33,7 @@ class Ports:
         one_time = self.clients.sequences if self.clients else {}
         sequences.update(one_time)
         taken = {port for number in one_time for _, port in one_time[number].steps}
-        self.decoys = decoys.beside(self._chosen, taken | no_decoys(self.policy))
+        self.decoys = decoys.beside(self._chosen, taken, no_decoys(self.policy))
         self._matcher.set_sequences(sequences, self.decoys, keep_attempts)
         self._knocks.sequences = sequences
 

@@ -1,7 +1,7 @@
 """Signed knocks, from a datagram to the doors: the gate, the MAC, what it says, whether it may; stored, and only then done.
 
-Up to the gate's verdict nothing is allocated while the clock is trusted. Nothing is ever sent because of a packet, whatever becomes
-of it.
+Up to the gate's verdict nothing is allocated while the clock is trusted. Nothing is ever sent because of a packet,
+whatever becomes of it.
 """
 
 from ..core import spa, verdict
