@@ -88,6 +88,18 @@ class TestReplayTable(unittest.TestCase):
         self.table.keep([key_number(i) for i in range(700)])
         self.assertTrue(self.table.raise_to(key_number(703), 5) > FLOOR_PLACE)
 
+    def test_everybody_gives_way(self):
+        """The index does not fill up with those who are gone."""
+        numbers = Numbers(3)
+        gone, newcomers = [[numbers.bytes(9) for _ in range(ROOM)] for _ in range(2)]
+        for i, key in enumerate(gone):
+            self.table.raise_to(key, i + 1)
+        self.table.keep([])
+        for i, key in enumerate(newcomers):
+            self.assertTrue(self.table.raise_to(key, i + 1) > FLOOR_PLACE)
+        self.assertEqual([self.table.last(key) for key in newcomers], list(range(1, ROOM + 1)))
+        self.assertEqual([self.table.last(key) for key in gone], [0] * ROOM)
+
     def test_kept_while_there_is_room(self):
         self.table.raise_to(key_number(1), 5)
         self.table.keep([])

@@ -120,10 +120,8 @@ class ReplayTable:
 
     def _slot(self, key):
         """Where the index has the key, or would have it. Fingerprints are as good as random."""
-        slot = key[0] << 8 | key[1] ^ key[KEY_BYTES - 1]
-        while True:
-            slot &= _SLOTS - 1
-            place = self._index[slot]
+        first = key[0] << 8 | key[1] ^ key[KEY_BYTES - 1]
+        for slot in range(first, first + _SLOTS):
+            place = self._index[slot & (_SLOTS - 1)]
             if place == _NONE or key_of(self.memory, place) == key:
-                return slot
-            slot += 1
+                return slot & (_SLOTS - 1)  # always: there are more slots than places
