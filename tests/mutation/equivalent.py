@@ -18,11 +18,15 @@ EQUIVALENT = {
         "core/admission.py Admission._is_repeat: request.op == OPEN -> request.op <= OPEN",
         "core/admission.py Admission._is_repeat: request.op == OPEN -> request.op <= OPEN (2)",
         "core/admission.py Admission.allowed: request.op == OPEN -> request.op <= OPEN",
+        "edge/signed_knocks.py SignedKnocks._admit: request.op == OPEN -> request.op <= OPEN",
         "edge/signed_knocks.py SignedKnocks._do: request.op == RENEW -> request.op >= RENEW",
     ),
     "a client's source is one of three words, which the policy has checked": (
         "core/admission.py _may_come_from: rule == 'any' -> rule <= 'any'",
         "core/admission.py _may_come_from: rule == 'stated' -> rule >= 'stated'",
+    ),
+    "a name begins with a letter, and those come after the bracket of '(restored)'": (
+        "edge/client_knocks.py ClientKnocks._is_lost: grant.client == RESTORED -> grant.client <= RESTORED",
     ),
     "one of two: a window of 60 or 120 s, TCP or UDP, an address of 4 or 16 bytes": (
         "core/fwknop_fields.py _services: len(request.address) == 4 -> len(request.address) <= 4",

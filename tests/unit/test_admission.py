@@ -334,6 +334,12 @@ class TestRepeat(Base):
         self.alice = client(2, SERVICES, "any")
         self.assertEqual(self.repeats(1), False)
 
+    def test_of_what_did_not_open(self):
+        self.repeats(0, services=[CAMERA])
+        self.repeats(1)
+        self.admission.not_opened(self.alice.fingerprint)
+        self.assertEqual([self.repeats(2), self.repeats(3), self.repeats(4, services=[CAMERA])], [False, True, True])
+
     def test_the_last_sixteen(self):
         """However many addresses a client opens for."""
         for number in range(40):

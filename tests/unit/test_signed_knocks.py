@@ -324,6 +324,15 @@ class TestFwknop(Base):
         self.fwknop(fwknop_packet(), "accepted", "store open")
         self.fwknop(fwknop_packet(salt=b"saltsalu"), "over_budget", "")
 
+    def test_an_authentic_one_costs_more(self):
+        """As much as six checks, of which a board may have no more for now."""
+        for checks, expected in ((6, "over_budget"), (7, "accepted")):
+            self.setUp()
+            self.one.gate._checks = checks
+            self.one.gate.set_clients([])
+            self.fwknop(fwknop_packet(), "accepted", "store open")
+            self.fwknop(fwknop_packet(salt=b"saltsalu"), expected)
+
     def test_what_cannot_be_one_costs_nothing(self):
         self.one.gate._checks = 1
         self.one.gate.set_clients([])
