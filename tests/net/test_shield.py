@@ -25,6 +25,7 @@ from lab.waiting import wait_until
 SSH = 1
 PORTION = 250  # packets; the ring has room for four times as many
 RATE = 16_000  # of a flood, packets a second
+SPEED = 30  # of the clock: a minute lasts two seconds, and so long the engine may be held up by others on this machine
 EVERYTHING = "everything: the kernel had no room for a filter"
 UNTRUSTED = "any, the clock is not trusted"
 NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
@@ -158,16 +159,16 @@ def test_not_trusted(lab, engine):
 
 @NFT
 @pytest.mark.parametrize("limit", [131072, 10240])
-@pytest.mark.parametrize("duration_s", [4, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.parametrize("duration_s", [5, pytest.param(120, marks=pytest.mark.long)])
 def test_replaced_under_a_flood(lab, engine, optmem, limit, duration_s):
-    """A minute a second, and as often another filter: not one honest packet is lost. The flood dies in the kernel, but for
+    """Every minute another filter, and not one honest packet is lost. The flood dies in the kernel, but for
     what comes while the old filter has to go before the new one: both do not fit the smaller limit.
     """
     clients = [KeyClient(f"c{number}") for number in range(50)]
     write_clients(engine, clients)
     write_store(engine.state_dir)
     optmem(limit)
-    clock = FastClock(engine, 60)
+    clock = FastClock(engine, SPEED)
     with lab.flood(f"{PORT}/udp", rate=RATE) as flood:
         before, first_us, count = Counter(engine.ask("status")["packets"]), clock.now_us(), 0
         begin = time.monotonic()
@@ -179,7 +180,7 @@ def test_replaced_under_a_flood(lab, engine, optmem, limit, duration_s):
             time.sleep(0.01)
         found = Counter(engine.ask("status")["packets"]) - before
         assert flood.rate() > RATE * 3 / 4
-    assert clock.now_us() - first_us > duration_s * MINUTE_US * 3 / 4
+    assert clock.now_us() - first_us > duration_s * SPEED * 1_000_000
     passed = found.pop("wrong_length", 0)
     assert found == {"nothing_live": count}
     assert passed < RATE // 100 * duration_s and (passed == 0 or limit < 131072)
