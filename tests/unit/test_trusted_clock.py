@@ -23,8 +23,8 @@ class Time:
         self.s += seconds
         self.ms = clock.after(self.ms, seconds * 1000)
 
-    def touch(self, flag=0, inode=7):
-        self.flags[flag] = (self.s, inode)
+    def touch(self, flag=0):
+        self.flags[flag] = self.s
 
     def look(self):
         return self.clock.look(self.s * 1_000_000 + 123_456, self.ms, tuple(self.flags))
@@ -87,7 +87,7 @@ class TestTrustedClock(unittest.TestCase):
                     self.state(time, False, False)  # it does not come back by itself
                 time.s -= step_s
                 self.state(time, False, False)  # nor when it is set back
-                time.touch(inode=8)
+                time.touch()
                 self.state(time, True, True, time.s)
 
     def test_set_a_little(self):
@@ -140,16 +140,6 @@ class TestTrustedClock(unittest.TestCase):
                 time.run(5)
                 self.state(time, False, False)
 
-    def test_touched_in_the_same_second(self):
-        """Only the inode tells."""
-        time = trusted()
-        time.s += YEAR_S
-        time.look()
-        time.s -= YEAR_S
-        self.state(time, False, False)
-        time.touch(inode=8)
-        self.state(time, True, True)
-
     def test_a_flag_goes_away(self):
         """It says nothing, and one that comes back is a word."""
         time = trusted()
@@ -191,10 +181,10 @@ class TestTrustedClock(unittest.TestCase):
         """What milliseconds cut off does not add up."""
         clocks = TrustedClock(False)
         us = NOW_S * 1_000_000
-        clocks.look(us, 0, ((NOW_S, 7),))
+        clocks.look(us, 0, (NOW_S,))
         ms_us = 0
         for _ in range(20_000):
             us += 30_000_999
             ms_us += 30_000_999
-            clocks.look(us, ms_us // 1000 & clock.MASK, ((NOW_S, 7),))
+            clocks.look(us, ms_us // 1000 & clock.MASK, (NOW_S,))
         self.assertTrue(clocks.trusted)

@@ -24,23 +24,24 @@ class TrustedClock:
         self.trusted = battery
         self.trusted_since_us = 0
         self._battery = battery
-        self._marks = None  # of each flag at the last look: (when it was touched in s, its inode), or None
+        self._touched = None  # of each flag at the last look: when it was touched, in s; or None
         self._at_us = 0  # of the last look
         self._at_ms = 0
         self._set_by_us = 0  # how far the clock was set since NTP's last word
 
-    def look(self, now_us, now_ms, marks):
-        """Returns True when trust was gained or lost, or given anew to a clock that was set far."""
-        if self._marks is None:
-            self._marks = (None,) * len(marks)
+    def look(self, now_us, now_ms, touched):
+        """touched: of each flag, when, in s, or None when it is not there. Returns True when trust was gained or lost, or given
+        anew to a clock that was set far."""
+        if self._touched is None:
+            self._touched = (None,) * len(touched)
             elapsed_s = now_us // _US_PER_S
         else:
             elapsed_ms = age(now_ms, self._at_ms)
             elapsed_s = elapsed_ms // 1000
             self._set_by_us += now_us - self._at_us - elapsed_ms * 1000
         far = abs(self._set_by_us) > STEP_S * _US_PER_S
-        word = self._battery or self._is_touched(marks, now_us // _US_PER_S, elapsed_s)
-        self._marks = marks
+        word = self._battery or self._is_word(touched, now_us // _US_PER_S, elapsed_s)
+        self._touched = touched
         self._at_us = now_us
         self._at_ms = now_ms
         if word:
@@ -54,9 +55,9 @@ class TrustedClock:
         self.trusted = self.trusted and not far
         return lost
 
-    def _is_touched(self, marks, now_s, elapsed_s):
+    def _is_word(self, touched, now_s, elapsed_s):
         """Was a flag touched since the last look, by the clock as it is now?"""
-        for mark, before in zip(marks, self._marks):
-            if mark and mark != before and -_SLACK_S <= now_s - mark[0] <= elapsed_s + _SLACK_S:
+        for at_s, before_s in zip(touched, self._touched):
+            if at_s is not None and at_s != before_s and -_SLACK_S <= now_s - at_s <= elapsed_s + _SLACK_S:
                 return True
         return False

@@ -86,7 +86,5 @@ def wall_timer():
 def set_wall_timer(timer, at_s):
     """Returns False when it cannot be set so, and when the clock was set since the last time: it is set for all that."""
     spec = pack(_ITIMERSPEC, 0, 0, at_s, 0)  # struct itimerspec: seconds and nanoseconds, of each further time and the first
-    if unpack(_ITIMERSPEC, spec)[2] != at_s:
-        return False  # after 2038
     flags = _TFD_TIMER_ABSTIME | _TFD_TIMER_CANCEL_ON_SET
     return _timerfd_settime(timer.fileno(), flags, spec, 0) == 0

@@ -71,8 +71,8 @@ class WallClock:
         found = False
         for _ in range(_TRIES):
             now_us = self.now_us()
-            marks = tuple([_mark(path) for path in self._flags])
-            found = self._clock.look(now_us, now_ms(), marks) or now_us // _SLOT_US != self._slot or found
+            touched = tuple([_touched(path) for path in self._flags])
+            found = self._clock.look(now_us, now_ms(), touched) or now_us // _SLOT_US != self._slot or found
             self._slot = now_us // _SLOT_US
             self.trusted = self._clock.trusted
             self.trusted_since_us = self._clock.trusted_since_us
@@ -99,10 +99,9 @@ class WallClock:
             self._timerfd = None
 
 
-def _mark(path):
-    """What tells one touch of a flag from another: (when, inode); None when there is no such file."""
+def _touched(path):
+    """When, in seconds; None when there is no such file."""
     try:
-        found = os.stat(path)
+        return os.stat(path)[8]
     except OSError:
         return None
-    return found[8], found[1]
