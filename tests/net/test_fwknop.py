@@ -167,7 +167,7 @@ def test_twice_in_one_second(lab, dut, client):
 SOURCES = [
     # rule, the client's words, opened for
     ("packet", "-s", "client"),
-    ("packet", "-a client", None),
+    ("packet", "-a client", "client"),  # its own: as good as none
     ("packet", "-a attacker", None),
     ("stated", "-s", None),
     ("stated", "-a client", "client"),
