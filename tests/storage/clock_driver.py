@@ -1,11 +1,13 @@
 """Runs on MicroPython and does with a wall clock what it is told, a JSON line at a time.
 
-    micropython clock_driver.py FIRMWARE_FOLDER
+    micropython clock_driver.py FIRMWARE_FOLDER [old]
 
+"old": the C library is one of 32-bit CPUs that knows seconds of 32 bits only.
 Nobody may set the clock of the machine that tests: here it goes `ahead_s` ahead of the kernel's, and setting that does what
 the kernel does: the timer ends at once, and setting it the next time says so.
 """
 
+import ffi
 import json
 import os
 import sys
@@ -13,9 +15,27 @@ import time
 
 sys.path[:] = [sys.argv[1]]
 
+
+class OldLibc:
+    """In place of ffi."""
+
+    def open(self, name):
+        self.libc = ffi.open(name)
+        return self
+
+    def func(self, result, name, arguments):
+        if name == "__timerfd_settime64":
+            raise OSError(2)
+        return self.libc.func(result, name, arguments)
+
+
+if "old" in sys.argv:
+    sys.modules["ffi"] = OldLibc()
+
 from knocklet.edge import libc, wall_clock  # noqa: E402
 from knocklet.edge.loop import Loop  # noqa: E402
 
+LONGEST_MS = 20_000
 set_wall_timer = libc.set_wall_timer
 
 
@@ -36,13 +56,9 @@ class Driver:
         was_set, self.was_set = self.was_set, False
         return set_wall_timer(timer, at_s - self.ahead_s) and not was_set
 
-    def make(self, flags, battery=False, slot_s=30, look_s=5, old_libc=False):
-        """`old_libc`: seconds of 32 bits on 32-bit CPUs."""
+    def make(self, flags, battery=False, slot_s=30, look_s=5):
         wall_clock.time, libc.set_wall_timer = self, self.set_wall_timer
         wall_clock._SLOT_US, wall_clock.LOOK_S = slot_s * 1_000_000, look_s
-        if old_libc:
-            libc._timerfd_settime = libc._libc.func("i", "timerfd_settime", "iipP")
-            libc._ITIMERSPEC = "@llll"
         self.clock = wall_clock.WallClock(self.loop, flags, battery, self.changed)
 
     def changed(self, _now_ms):
@@ -60,10 +76,10 @@ class Driver:
         return self.clock.trusted, self.clock.trusted_since_us
 
     def turn(self, count):
-        """So many wake-ups; returns what was told meanwhile."""
+        """So many wake-ups, none of which takes for ever; returns what was told meanwhile."""
         self.changes = []
         for _ in range(count):
-            self.loop.turn()
+            self.loop.turn(LONGEST_MS)
         return self.changes
 
     def set_by(self, seconds):

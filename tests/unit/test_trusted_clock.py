@@ -140,6 +140,14 @@ class TestTrustedClock(unittest.TestCase):
                 time.run(5)
                 self.state(time, False, False)
 
+    def test_set_and_set_back_at_once(self):
+        """That NTP spoke a moment ago is no news."""
+        time = trusted()
+        time.s += YEAR_S
+        self.state(time, True, False)
+        time.s -= YEAR_S
+        self.state(time, False, False)
+
     def test_a_flag_goes_away(self):
         """It says nothing, and one that comes back is a word."""
         time = trusted()
