@@ -134,8 +134,8 @@ def test_not_one_step_less(lab, dut, anna):
 
 @NFT
 def test_retransmissions(lab, dut, anna):
-    """Connection attempts that are left alone: the kernel sends each SYN again after one second and after three, so that all
-    steps come again and again, in their order. They neither end the attempt nor open a second time."""
+    """Connection attempts that are left alone: the kernel sends each SYN again, a second after the first and so on, and all
+    steps come in their order once more. They neither end the attempt nor open a second time."""
     steps = anna.steps(SSH, slot_now())
     ports = [int(step.partition("/")[0]) for step in steps]
     with ExitStack() as stack, frames.listening(lab.client) as wait:
@@ -143,11 +143,12 @@ def test_retransmissions(lab, dut, anna):
             with lab.client.inside():
                 connecting = stack.enter_context(socket.socket())
             connecting.setblocking(False)
-            time.sleep(0.1)  # timers of the kernel that end nearly at once end in any order
+            time.sleep(0.1)  # apart from each other, also in fractions of a second: the order of the timers is sure
             connecting.connect_ex((lab.gateway.ip4, port))
             wait(lambda packet, port=port: frames.is_syn(packet, port))
             if port == ports[2]:
                 wait(lambda packet: frames.is_syn(packet, ports[0]))  # the first one for the second time
+                time.sleep(0.3)
         dut.expect_event("opened", client="anna")
         dut.ask("close", all=True)
         for _ in range(2):
