@@ -10,6 +10,7 @@ from host.process import HOME
 from host.spa_gateway import HOST, SpaGateway
 
 from knocklet_tool import stamps
+from lab.waiting import wait_until
 
 PROCESSES, EACH = 8, 100
 # Sends as the command does, many times.
@@ -144,8 +145,9 @@ def test_the_last_stamp_that_a_packet_can_have(home, gateway, knocklet):
 
 def test_what_is_kept(home, gateway, knocklet):
     """One small file of the owner, which does not grow."""
-    for _ in range(2):
+    for times in range(1, 3):
         knocklet("knock", "home", "web", "--close")
+        wait_until(lambda count=4 * times: len(gateway.knocks) == count, "all packets have arrived")
         assert last_file(home).read_text() == "%020d\n" % gateway.knocks[-1].stamp_us
     assert last_file(home).stat().st_mode & 0o777 == 0o600
     assert last_file(home).name == f"spa-{gateway.client.fingerprint.hex()}"

@@ -186,6 +186,12 @@ def session_root_logdir():
     return str(path)
 
 
+@pytest.fixture
+def test_case_name(request):
+    """Where a test's log lies: two files may have a test of one name, and an engine is ready when its log says so."""
+    return f"{request.path.stem}-{request.node.name}".replace("/", "-")
+
+
 @pytest.fixture(scope="session")
 def labs():
     """A function (zone, firewall) -> Lab. Each is made once and stays up to the end of all tests."""
