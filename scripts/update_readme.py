@@ -1,7 +1,7 @@
 """Puts what was really seen into README.md: the demo's output and the figures of build/bench.json. `make readme` runs it.
 
     update_readme.py demo      runs the demo and shows its output
-    update_readme.py figures   shows the figures that `make bench` wrote last
+    update_readme.py figures   shows the figures that `make bench` wrote last, and of those it did not measure the ones shown before
 """
 
 import json
@@ -42,16 +42,31 @@ def number(value):
     return str(value)
 
 
+def kept(names):
+    """The lines of figures that are in README.md already and are none of these names, under the day they were measured."""
+    block = re.search(r"<!-- figures:.*?<!-- /figures -->", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    found = {}
+    for line in block.splitlines():
+        if day := re.match(r"Measured on (\d+-\d+-\d+)", line):
+            found[day[1]] = []
+        elif (row := re.match(r"\| `(\w+)`", line)) and row[1] not in names:
+            list(found.values())[-1].append(line)
+    return {day: lines for day, lines in found.items() if lines}
+
+
 def figures():
     path = ROOT / "build" / "bench.json"
     day = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
-    lines = [f"Measured on {day}, on a virtual machine with two cores.", ""]
-    lines += ["| figure | Knocklet | target | others, same run | |", "|---|---|---|---|---|"]
-    for row in json.loads(path.read_text()):
+    table = ["| figure | Knocklet | target | others, same run | |", "|---|---|---|---|---|"]
+    lines = [f"Measured on {day}, on a virtual machine with two cores.", "", *table]
+    measured = json.loads(path.read_text())
+    for row in measured:
         peers = ", ".join(f"{peer} {number(value)}" for peer, value in row["peers"].items() if peer in SHOWN)
         reached = "reached" if row["ok"] else "**missed**"
         unit = f" {row['unit']}" if row["unit"] else ""
         lines.append(f"| `{row['name']}` | {number(row['value'])}{unit} | {row['target']} | {peers} | {reached} |")
+    for before, rows in kept({row["name"] for row in measured}).items():
+        lines += ["", f"Measured on {before}, likewise, in runs of their own.", "", *table, *rows]
     put("figures", "\n".join(lines))
 
 
