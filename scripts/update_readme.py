@@ -1,7 +1,7 @@
 """Puts what was really seen into README.md: the demo's output and the figures of build/bench.json. `make readme` runs it.
 
     update_readme.py demo      runs the demo and shows its output
-    update_readme.py figures   shows the figures that `make bench` wrote last, and of those it did not measure the ones shown before
+    update_readme.py figures   shows the figures that `make bench` wrote last, and those that it did not measure as before
 """
 
 import json
