@@ -41,36 +41,39 @@ def disk(engine, tmp_path):
     return disk
 
 
-def one_time(lab, dut, client, service=SSH, slot=None):
-    """What became of the last step of her sequence of now."""
-    steps = client.steps(service, slot or slot_now())
+def one_time(lab, dut, client, slot, service=SSH):
+    """What became of the last step of her sequence of this slot."""
+    steps = client.steps(service, slot)
     found = became(dut, lambda: lab.knock(steps))
     (name,) = set(found) - {"step_started", "step_advanced"}
     return name
 
 
 def works_without_storage(lab, dut, client):
-    """Signed knocks open, one-time sequences do not; each is told once, with a counter for the rest. Returns what was used."""
+    """Signed knocks open, one-time sequences do not; each is told once, with a counter for the rest. Returns what was used:
+    packets, and the slot that was tried.
+    """
     packets = [client.packet(SSH) for _ in range(3)]
     assert [knock(lab, dut, packet) for packet in packets] == 3 * ["accepted"]
     assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
     dut.ask("close", all=True)
-    assert [one_time(lab, dut, client), one_time(lab, dut, client, ADMIN)] == ["not_stored", "not_stored"]
+    slot = slot_now()
+    assert [one_time(lab, dut, client, slot, service) for service in (SSH, ADMIN)] == ["not_stored", "not_stored"]
     assert dut.expect_event("refused", reason="not_stored")["client"] == "anna"
     assert kernel.entries(lab) == {}
     assert dut.ask("status")["keys"]["store"] == FAILING
     assert dut.told("store_failed") == ["store_failed"]
-    return packets
+    return packets, slot
 
 
-def works_again(lab, dut, client, used, starts=1):
+def works_again(lab, dut, client, packets, slot, starts=1):
     """And nothing of what was used meanwhile is forgotten. starts: of engines that found it failing, each tells it once."""
     assert knock(lab, dut, client.packet(ADMIN)) == "accepted"
     assert dut.ask("status")["keys"]["store"] == "good"
     dut.restart()
-    assert {knock(lab, dut, packet) for packet in used} == {"replayed"}
-    assert one_time(lab, dut, client) == "otp_used", "tried when it could not be stored"
-    assert one_time(lab, dut, client, slot=slot_now() + 1) == "complete"
+    assert {knock(lab, dut, packet) for packet in packets} == {"replayed"}
+    assert one_time(lab, dut, client, slot) == "otp_used", "tried when it could not be stored"
+    assert one_time(lab, dut, client, slot + 1) == "complete"
     assert dut.told("store_failed") == starts * ["store_failed"]
 
 
@@ -78,13 +81,13 @@ def test_full(lab, engine, disk, anna):
     """Nothing new has room, and what is there is rewritten: nobody notices."""
     disk.fill()
     engine.start()
-    used = anna.packet(SSH)
+    used, slot = anna.packet(SSH), slot_now()
     assert knock(lab, engine, used) == "accepted"
-    assert one_time(lab, engine, anna) == "complete"
+    assert one_time(lab, engine, anna, slot) == "complete"
     assert engine.ask("status")["keys"]["store"] == "good"
     engine.restart()
     assert knock(lab, engine, used) == "replayed"
-    assert one_time(lab, engine, anna) == "otp_used"
+    assert one_time(lab, engine, anna, slot) == "otp_used"
     assert engine.told("store_failed") == []
 
 
@@ -101,7 +104,7 @@ def test_full_before_the_first_start(lab, engine, anna):
     assert knock(lab, engine, used) == "accepted"
     assert engine.expect_event("store_failed")["reason"] == "what was used: cannot be written"
     engine.ask("close", all=True)
-    assert one_time(lab, engine, anna) == "otp_used", "it may have been used before"
+    assert one_time(lab, engine, anna, slot_now()) == "otp_used", "it may have been used before"
     engine.restart()
     assert knock(lab, engine, used) == "replayed"
     assert disk.names() == ["filler"]
@@ -115,14 +118,14 @@ def test_read_only(lab, engine, disk, anna):
     """While it runs, over a restart, and back."""
     engine.start()
     disk.read_only()
-    used = works_without_storage(lab, engine, anna)
+    packets, slot = works_without_storage(lab, engine, anna)
     engine.restart()
-    assert {knock(lab, engine, packet) for packet in used} == {"replayed"}
+    assert {knock(lab, engine, packet) for packet in packets} == {"replayed"}
     another = anna.packet(SSH)
     assert knock(lab, engine, another) == "accepted"
     disk.read_only(False)
     engine.ask("close", all=True)
-    works_again(lab, engine, anna, [*used, another], starts=2)
+    works_again(lab, engine, anna, [*packets, another], slot, starts=2)
 
 
 @contextmanager
@@ -149,7 +152,7 @@ def test_a_call_that_fails(lab, engine, anna, call, error):
     engine.start()
     with failing(engine, call, error):
         used = works_without_storage(lab, engine, anna)
-    works_again(lab, engine, anna, used)
+    works_again(lab, engine, anna, *used)
 
 
 @NFT
@@ -161,7 +164,7 @@ def test_killed_while_it_fails(lab, engine, disk, anna):
     engine.kill()
     disk.read_only(False)
     engine.start()
-    works_again(lab, engine, anna, used)
+    works_again(lab, engine, anna, *used)
 
 
 @NFT
