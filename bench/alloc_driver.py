@@ -44,7 +44,7 @@ _, _, config, directory, frames = sys.argv
 run_dir.prepare(directory)
 engine = Engine(config, directory, Log())
 engine.start()
-print(json.dumps({"decoys": engine.decoys}))
+print(json.dumps({"decoys": engine.ports.decoys}))
 turn_until(engine, _BEFORE)
 gc.collect()
 gc.disable()
