@@ -168,8 +168,8 @@ class ClientKnocks:
         """For people."""
         failing = "cannot be written, and works on in memory" if self.store.failing else "good"
         return {
-            "clock": "trusted" if self.clock.trusted else "not trusted: otp closed, order of stamps only",
-            "store": failing if self.store.floor_us is not None else "made anew: closed until the clock is trusted",
+            "clock": "trusted" if self.clock.trusted else "not trusted, otp closed",
+            "store": failing if self.store.floor_us is not None else "made anew, waits for the clock",
             "one_time_sequences": len(self.sequences),
             "mac_checks_per_s": self.checks * (1000 // WINDOW_MS),
         }

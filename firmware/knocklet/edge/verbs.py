@@ -44,8 +44,8 @@ class Verbs:
             "heap_alloc_bytes": gc.mem_alloc(),
             "heap_free_bytes": gc.mem_free(),
             "log_dropped": engine.log.dropped,
-            "keys": engine.clients.status() if engine.clients else "none: the configuration has no clients",
-            "agent": engine.agent.counts if engine.agent else "none: the configuration has no id, or see warnings",
+            "keys": engine.clients.status() if engine.clients else "no clients",
+            "agent": engine.agent.counts if engine.agent else "no id, or see warnings",
         }
 
     def _grants(self, _request):
