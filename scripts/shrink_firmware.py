@@ -6,10 +6,13 @@ Constants: a module-level `NAME = 3` that nothing else in the module binds. Its 
 package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
 use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none.
 Arguments: MicroPython keeps their names. Those that no call names become a letter, by their place.
+Attributes: so do private ones (`self._table`) that hold data; each becomes one or two letters, the same in all modules.
 The source stays as people read it, and runs as it is; a traceback shows modules and functions by their names.
 """
 
 import ast
+import itertools
+import keyword
 import string
 import sys
 from pathlib import Path
@@ -155,6 +158,25 @@ def shorten_arguments(tree, keep):
                 node.arg = letters[node.arg]
 
 
+def shorten_attributes(trees):
+    """Few letters for each private attribute that is no method, and nothing else by name either; the commonest first."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    count = {}
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            count[node.attr] = count.get(node.attr, 0) + 1
+    others = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    others |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    others |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    private = [name for name in count if name[0] == "_" and name[:2] != "__" and name not in others]
+    letters = ("".join(some) for length in (1, 2) for some in itertools.product(string.ascii_lowercase, repeat=length))
+    free = (name for name in letters if name not in count and name not in others and not keyword.iskeyword(name))
+    short = dict(zip(sorted(private, key=lambda name: (-count[name], name)), free))
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            node.attr = short.get(node.attr, node.attr)
+
+
 def in_import_order(modules):
     """Every module after those that it imports from."""
     done = []
@@ -183,6 +205,8 @@ def main(source, target):
     for module in modules.values():
         tidy(module)
         shorten_arguments(module.tree, keep)
+    shorten_attributes([module.tree for module in modules.values()])
+    for module in modules.values():
         if module.is_package and not module.tree.body:
             continue
         path = target / module.path

@@ -3,7 +3,7 @@
 from struct import pack
 
 from knocklet.core.clients import Client
-from knocklet.core.policy import Service
+from knocklet.core.services import Service
 from knocklet.wire.hmac import hmac, keystream, xor
 from knocklet.wire.keys import ClientKeys
 

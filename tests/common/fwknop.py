@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from common import ciphers
 from knocklet.core.clients import Client, FwknopKeys
-from knocklet.core.policy import Service
+from knocklet.core.services import Service
 
 BLOCK = 64
 

@@ -32,7 +32,8 @@ def test_the_configuration_in_readme_is_good():
 
 def test_every_configuration_key_is_documented():
     takes = r'(?:table|top)\.(?:choice|integer|text|texts|table|tables|secret)\("(\w+)"'
-    keys = set(re.findall(takes, source("firmware/knocklet/core/policy.py") + source("firmware/knocklet/core/clients.py")))
+    parts = ("policy", "services", "sequences", "clients")
+    keys = set(re.findall(takes, "".join(source(f"firmware/knocklet/core/{part}.py") for part in parts)))
     assert len(keys) > 24
     documented = set(re.findall(r"`([\w]+)`", section("Put it on a gateway"))) | {"services", "sequences"}
     assert keys - documented == set()

@@ -86,3 +86,17 @@ def test_the_shrunk_policy_reads_the_same(tmp_path):
         for path in (tmp_path, ROOT / "firmware")
     }
     assert len(outputs) == 1 and "7000" in outputs.pop()
+
+
+def test_private_attributes_become_letters(tmp_path):
+    made = shrunk(
+        tmp_path,
+        one="class A:\n\n    def __init__(self):\n        self._table = self._made = self.b = 1\n        self._other = '_named'\n\n"
+        "    def _made(self):\n        return self._table + self._table + self._named\n",
+        two="from .one import A\n\ndef f():\n    return A()._table\n",
+    )
+    assert made["one"] == (
+        "class A:\n\n    def __init__(a):\n        a.a = a._made = a.b = 1\n        a.c = '_named'\n\n"
+        "    def _made(a):\n        return a.a + a.a + a._named\n"
+    )
+    assert made["two"].endswith("return A().a\n")

@@ -50,22 +50,20 @@ class Driver:
         return [service for service in self.policy.services if service.name == name][0]
 
     def add(self, name, address, left, longest=0, known=False):
-        data = parse_address(address)
-        self.backend.add(self.service(name), 6 if ":" in address else 4, data, left, longest, known)
+        self.backend.add(self.service(name), parse_address(address), left, longest, known)
 
     def fill(self, name, count):
         """Add as many addresses; how many went in."""
         for i in range(count):
-            self.backend.add(self.service(name), 4, bytes([10, i >> 16, i >> 8 & 255, i & 255]), 60)
+            self.backend.add(self.service(name), bytes([10, i >> 16, i >> 8 & 255, i & 255]), 60)
 
     def remove(self, name, address):
-        data = parse_address(address)
-        self.backend.remove(self.service(name), 6 if ":" in address else 4, data)
+        self.backend.remove(self.service(name), parse_address(address))
 
     def entries(self):
         names = {service.index: service.name for service in self.policy.services}
         return [[names[index], format_address(address), left_ms, longest_ms]
-                for index, _, address, left_ms, longest_ms in self.backend.entries()]  # fmt: skip
+                for index, address, left_ms, longest_ms in self.backend.entries()]  # fmt: skip
 
     def cut(self, name, address):
         data, count = parse_address(address), 0
@@ -98,7 +96,7 @@ class Driver:
         best = 1 << 29
         for i in range(count):
             before = time.ticks_us()
-            self.backend.add(self.service(name), 4, bytes([10, 0, i >> 8, i & 255]), 5)
+            self.backend.add(self.service(name), bytes([10, 0, i >> 8, i & 255]), 5)
             best = min(best, time.ticks_diff(time.ticks_us(), before))
         return best
 

@@ -9,7 +9,7 @@ from common.packets import SOURCE4, SOURCE6
 from knocklet.core import spa, verdict
 from knocklet.core.grants import RESTORED
 from knocklet.core.otp import SLOT_US
-from knocklet.core.policy import Otp as Settings
+from knocklet.core.policy import OtpSettings as Settings
 from knocklet.edge import client_knocks
 from knocklet.edge.client_knocks import BATTERY, ClientKnocks
 

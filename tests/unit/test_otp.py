@@ -5,7 +5,7 @@ import unittest
 from common.clients import NOW_US, client, service
 from knocklet.core.attempts import GUARD
 from knocklet.core.otp import SLOT_US, Otp
-from knocklet.core.policy import Otp as Settings
+from knocklet.core.policy import OtpSettings as Settings
 from knocklet.wire.otp_ports import otp_ports
 
 SSH, CAMERA = service(1), service(2)

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from ..wire.keys import FINGERPRINT_BYTES, KEY_BYTES, ClientKeys
 from .base64 import decode
+from .services import named
 
 LIMIT = 512
 KINDS = ("spa", "otp", "fwknop")
@@ -38,11 +39,7 @@ def read(name, table, by_name, gateway):
             table.fail("kinds", kind, ", ".join(KINDS) + ", each once")
     client.source = table.choice("source", "packet", SOURCES)
     client.issued_us = 1_000_000 * table.integer("issued", 0, 1, _LATEST_S)
-    client.services = []
-    for service in table.texts("open", 1, len(by_name) or 1):
-        if service not in by_name or by_name[service] in client.services:
-            table.fail("open", service, "names of services, each once: " + ", ".join(sorted(by_name)))
-        client.services.append(by_name[service])
+    client.services = named(table, "open", by_name, len(by_name) or 1)
     client.keys = client.fwknop = client.fingerprint = client.fwknop_fingerprint = None
     if "spa" in client.kinds or "otp" in client.kinds:
         client.keys = ClientKeys(table.secret("key", _key, "%d hex digits, small letters" % (2 * KEY_BYTES)), gateway)

@@ -6,7 +6,8 @@ before it is through; the rest is spread at random against sweeps in random orde
 every tenth port each: where all the steps are on the way of one, so are the decoys between them.
 """
 
-from .policy import neighbours, no_decoys
+from .policy import no_decoys
+from .sequences import neighbours
 
 _LOWEST = 1024  # ordinary visitors go to well-known ports
 _HIGHEST = 65535

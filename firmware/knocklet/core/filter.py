@@ -38,19 +38,34 @@ def program(tcp_ports, udp_ports, spa_port=0, spa=None, fwknop_port=0):
 
     spa: a block for what comes to spa_port (0: none) in the right length; fwknop_port: 0 for none.
     """
+    return programs(tcp_ports, udp_ports, spa_port, [spa], fwknop_port)[0]
+
+
+def programs(tcp_ports, udp_ports, spa_port, spas, fwknop_port):
+    """The same for each of the blocks `spas`: of the ports there may be thousands, and they are looked at once."""
+    tcp, udp = [bpf.one_of(sorted(set(ports)), KEEP_BYTES) for ports in (tcp_ports, udp_ports)]
+    return [_to_transport() + _transport(tcp, udp, _datagrams(spa_port, spa, fwknop_port)) for spa in spas]
+
+
+def _to_transport():
+    """Drops what is not for us; then A is the protocol, X the offset of the transport header."""
     block = [bpf.instruction(bpf.LD_W, bpf.PACKET_TYPE)] + bpf.otherwise_drop(bpf.JEQ, _HOST)
     # Priority-tagged packets (VLAN 0) belong to the interface itself, all other tags to another one.
     block += [bpf.instruction(bpf.LD_W, bpf.VLAN_TAG)] + bpf.drop_if(bpf.JSET, 0x0FFF)
     block += [bpf.instruction(bpf.LD_B, 0), bpf.instruction(bpf.AND, 0xF0)]
     ipv6 = _ipv6()
     ipv4 = bpf.otherwise_drop(bpf.JEQ, 0x40) + _ipv4() + [bpf.instruction(bpf.JA, len(ipv6))]  # both meet behind
-    datagrams = {}  # port -> what is done with the length of a datagram to it
+    return block + bpf.either(bpf.JEQ, 0x60, ipv6, ipv4)
+
+
+def _datagrams(spa_port, spa, fwknop_port):
+    """port -> what is done with the length of a datagram to it."""
+    found = {}
     if spa_port:
-        datagrams[spa_port] = _spa_length(spa, nothing())
+        found[spa_port] = _spa_length(spa, nothing())
     if fwknop_port:
-        datagrams[fwknop_port] = _spa_length(spa, _fwknop()) if fwknop_port == spa_port else _fwknop()
-    transport = _transport(sorted(set(tcp_ports)), sorted(set(udp_ports)), datagrams)
-    return block + bpf.either(bpf.JEQ, 0x60, ipv6, ipv4) + transport
+        found[fwknop_port] = _spa_length(spa, _fwknop()) if fwknop_port == spa_port else _fwknop()
+    return found
 
 
 def spa_any():
@@ -96,12 +111,11 @@ def _ipv6():
     return [bpf.instruction(bpf.LDX_IMM, 40), bpf.instruction(bpf.LD_B, 6)]
 
 
-def _transport(tcp_ports, udp_ports, datagrams):
-    """A is the protocol, X the offset of the transport header."""
+def _transport(tcp, udp, datagrams):
+    """tcp, udp: blocks for a destination port in A."""
     port = bpf.instruction(bpf.LD_H_X, 2)
-    tcp = [bpf.instruction(bpf.LD_B_X, 13), bpf.instruction(bpf.AND, _TCP_FLAGS)]
-    tcp += bpf.otherwise_drop(bpf.JEQ, _SYN) + [port] + bpf.one_of(tcp_ports, KEEP_BYTES)
-    udp = bpf.one_of(udp_ports, KEEP_BYTES)
+    syn = [bpf.instruction(bpf.LD_B_X, 13), bpf.instruction(bpf.AND, _TCP_FLAGS)]
+    syn += bpf.otherwise_drop(bpf.JEQ, _SYN) + [port] + tcp
     for number in sorted(datagrams):
         udp = bpf.either(bpf.JEQ, number, [bpf.instruction(bpf.LD_H_X, 4)] + datagrams[number], udp)
-    return bpf.either(bpf.JEQ, TCP, tcp, bpf.either(bpf.JEQ, UDP, [port] + udp, nothing()))
+    return bpf.either(bpf.JEQ, TCP, syn, bpf.either(bpf.JEQ, UDP, [port] + udp, nothing()))

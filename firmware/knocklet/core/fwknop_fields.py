@@ -7,7 +7,7 @@ user, message, nat and server_auth are base64 without "=". message: "address,pro
 5 and 6 by NAT to the gateway itself. user, version and server_auth (obsolete) mean nothing here.
 """
 
-from ..wire.addresses import format_address, is_unicast, parse_ipv4
+from ..wire.addresses import family_of, format_address, is_unicast, parse_ipv4
 from ..wire.steps import parse_port
 from .base64 import decode
 from .packet import TCP, UDP
@@ -67,7 +67,7 @@ def _address(request, address):
 
 def _services(request, doors, nat):
     """The verdict that refuses these doors, or None. doors: (protocol, port) on the gateway's outside; nat: where one leads."""
-    family = 4 if len(request.address) == 4 else 6
+    family = family_of(request.address)
     services = [service for service in request.client.services if family in service.families]
     for door in doors:
         found = [service for service in services if (service.protocol, service.port) == door]

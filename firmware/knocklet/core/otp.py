@@ -5,15 +5,14 @@ number serves every fourth slot of its pair: until it comes again, attempts at w
 shorter than a slot).
 """
 
-from ..wire.otp_ports import SLOT_S, SLOTS_VALID, otp_ports
+from ..wire.otp_ports import SLOT_US, SLOTS_VALID, otp_ports
 from .matcher import SEQUENCES
 
 _TURNS = 4
-SLOT_US = 1_000_000 * SLOT_S
 
 
 class OtpSequence:
-    """As core.policy.Sequence, and for once: client, slot."""
+    """As core.sequences.Sequence, and for once: client, slot."""
 
     opens = True
 
@@ -29,7 +28,7 @@ class OtpSequence:
 
 class Otp:
     def __init__(self, otp):
-        """otp: core.policy.Otp."""
+        """otp: core.policy.OtpSettings."""
         self._otp = otp
         self.sequences = {}  # number -> OtpSequence: those that are valid
 

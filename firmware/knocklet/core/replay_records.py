@@ -13,10 +13,11 @@ both are equal. So a place that is bad in one copy is right in the other, and a 
 from hashlib import sha256
 from struct import pack, unpack_from
 
+from ..wire.keys import FINGERPRINT_BYTES
+
 PLACES = 640  # 512 clients with spa, 16 with fwknop, 64 one-time pairs, the floor, and some that are no longer in the policy
 RECORD_BYTES = 32
 BYTES = PLACES * RECORD_BYTES
-FINGERPRINT_BYTES = 8
 KEY_BYTES = FINGERPRINT_BYTES + 1
 HIGHEST = 1 << 62
 FLOOR_PLACE = 0

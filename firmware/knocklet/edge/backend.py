@@ -1,5 +1,6 @@
 """What both backends do alike: a grant is one entry in one set, or in two that must both have it (idle and max)."""
 
+from ..wire.addresses import family_of
 from . import protected
 from .firewall import FirewallError, Full, Missing, families
 from .netlink import Netlink
@@ -36,25 +37,25 @@ class Backend:
             self._names[key] = protected.set_names(service, family)
         return self._names[key]
 
-    def add(self, service, family, address, left_s, max_left_s=0, known=False):
+    def add(self, service, address, left_s, max_left_s=0, known=False):
         """Open for `address` (4 or 16 bytes) for left_s seconds, or set the new end of an entry that is there (`known`:
         the caller thinks so; a wrong guess costs nft one more transaction). A service with idle: also never longer than
         max_left_s. Raises Full, Missing, FirewallError.
         """
-        names = self._sets(service, family)
+        names = self._sets(service, family_of(address))
         if left_s < 1 or len(names) == 2 and max_left_s < 1:
             raise FirewallError("an entry of less than a second")  # 0 would be for ever
         if len(names) == 2:  # the one with the limit first: the door opens with the last one
             self._put(names[1], address, max_left_s, known)
         self._put(names[0], address, left_s, known)
 
-    def remove(self, service, family, address):
+    def remove(self, service, address):
         """Close for `address`. That it is not there is fine. Raises Missing, FirewallError."""
-        for name in self._sets(service, family):
+        for name in self._sets(service, family_of(address)):
             self._take(name, address)
 
     def entries(self):
-        """[(service index, family, address, left_ms, max_left_ms)] as the kernel has them.
+        """[(service index, address, left_ms, max_left_ms)] as the kernel has them.
 
         For a service with idle only those in both sets; max_left_ms is 0 for others. ipset counts whole seconds, rounded
         down. Raises Missing, FirewallError.
@@ -69,7 +70,7 @@ class Backend:
                     for address in left_ms[0]:
                         if address in left_ms[-1]:
                             longest_ms = left_ms[1][address] if len(left_ms) == 2 else 0
-                            found.append((service.index, family, address, left_ms[0][address], longest_ms))
+                            found.append((service.index, address, left_ms[0][address], longest_ms))
         return found
 
     def _ask_for(self, what, *arguments):

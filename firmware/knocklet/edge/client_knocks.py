@@ -9,9 +9,10 @@ from ..core.filter import spa_any, spa_slots, spa_tags, tags_block
 from ..core.gate import Gate
 from ..core.grants import RESTORED
 from ..core.mac_budget import WINDOW_MS
-from ..core.otp import SLOT_US, Otp
+from ..core.otp import Otp
 from ..core.request import Request
-from ..wire.otp_ports import SLOTS_VALID
+from ..wire.addresses import family_of
+from ..wire.otp_ports import SLOT_US, SLOTS_VALID
 from ..wire.spa_packet import MINUTE_US, OPEN
 from . import mac_speed
 from .replay_store import SETTLE_MS, ReplayStore
@@ -154,7 +155,7 @@ class ClientKnocks:
             return verdict.CLOCK_NOT_TRUSTED
         if slot <= self.store.last(client.fingerprint, service.index) or (slot - SLOTS_VALID) * SLOT_US <= floor_us:
             return verdict.OTP_USED
-        if (4 if len(source) == 4 else 6) not in service.families:
+        if family_of(source) not in service.families:
             return verdict.NOT_ALLOWED  # not told: browsers knock at both addresses of a name, and the other needs the slot
         kind = self._admission.allowed(Request(client, OPEN, [service], 0, slot * SLOT_US, source, False))
         if kind != verdict.ACCEPTED:

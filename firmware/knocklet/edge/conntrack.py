@@ -15,6 +15,7 @@ Source: linux/netfilter/nfnetlink_conntrack.h.
 from struct import pack
 
 from ..core.errors import KnockletError
+from ..wire.addresses import family_of
 from . import protected
 from .netlink import ACK, CREATE, DUMP, EXCL, NESTED, REQUEST, Netlink, attribute, attributes, message, nest
 
@@ -44,7 +45,7 @@ def cut(services, address):
     Returns how many were found, at most AT_ONCE: as long as it is that many, there may be more. Best effort: where the kernel
     has no connection tracking, or does not tell, there is nothing to cut.
     """
-    family = 4 if len(address) == 4 else 6
+    family = family_of(address)
     found = []
     try:
         asking = Netlink()
@@ -101,7 +102,7 @@ def adopt(policy):
     except (KnockletError, OSError):
         return
     for client, gateway in _sockets("/proc/net/tcp", ports) + _sockets("/proc/net/tcp6", ports):
-        family = 4 if len(client[0]) == 4 else 6
+        family = family_of(client[0])
         body = _tuple(_TUPLE_ORIG, family, client, gateway) + _tuple(_TUPLE_REPLY, family, gateway, client) + _RUNNING
         asking.ask(bytearray(message(_SUBSYS | _NEW, REQUEST | ACK | CREATE | EXCL, _NFPROTO[family], body)))
     asking.close()

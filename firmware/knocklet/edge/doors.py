@@ -7,16 +7,14 @@ themselves; what is done here about ends is noticing them. Nothing here runs for
 from ..core.clock import after, left
 from ..core.grants import Grants
 from ..core.summary import REFUSED
-from ..wire.addresses import format_address
-from .conntrack import AT_ONCE
+from ..wire.addresses import family_of, format_address
+from .cuts import Cuts
 from .firewall import FirewallError, Missing
 
 _CHECK_MS = 1000  # between two looks at the kernel's entries while one of them can end or vanish without notice
 _SETTLE_MS = 50  # after a change of the firewall, before looking: a reload is many messages
 _LAST_LOOK_MS = 500
 _RETRY_MS = 1000  # after rules could not be restored: somebody else may just be at it
-_CUT_MS = 10
-_PAST = 256
 _LATE_MS = 1500  # an entry that vanished this long before its end was taken away: ipset counts whole seconds
 
 
@@ -30,10 +28,7 @@ class Doors:
         self.counts = {"opened": 0, "renewed": 0, "ended": 0, "refused": 0, "restored": 0, "firewall_failed": 0}
         self._loop = loop
         self._events = events
-        self._cut = cut
-        self._past = []  # (service, address) of ended grants whose connections may go on: for the owner's close
-        self._to_cut = []  # (address, services) that are next
-        self._cuts = loop.timer(self._cut_next)
+        self._cuts = Cuts(loop, cut)
         self._ends = loop.timer(self._end_due)
         self._looks = loop.timer(self._look)
 
@@ -43,7 +38,7 @@ class Doors:
         """Open `service` for `address` (4 or 16 bytes), or renew; for wanted_s seconds at most, 0: as long as the service says.
         Returns True when the kernel has acknowledged."""
         grants = self.grants
-        family = 4 if len(address) == 4 else 6
+        family = family_of(address)
         if family not in service.families:
             return self._refuse(now_ms, service, client, address, "no IPv%d address behind it" % family)
         if grants.full() and not grants.find(service, address, client):
@@ -77,8 +72,7 @@ class Doors:
         return max(life_s[0], -(-left_ms // 1000)), 0
 
     def _add(self, service, address, entry_s, known):
-        family = 4 if len(address) == 4 else 6
-        self.firewall.add(service, family, address, entry_s[0], entry_s[1], known)
+        self.firewall.add(service, address, entry_s[0], entry_s[1], known)
 
     def renew(self, service, address, client, now_ms, wanted_s=0):
         """Open again what is open for this client. Returns False when nothing is, or the kernel refused."""
@@ -100,58 +94,38 @@ class Doors:
         for grant in grants:
             self._end(grant, now_ms, "closed", reason)
         self._plan(now_ms)
-        self._cut_all([(grant.service, grant.address) for grant in grants if cut or grant.service.cut], now_ms)
+        self._cuts.end([(grant.service, grant.address) for grant in grants if cut or grant.service.cut], now_ms)
         return len(grants)
 
     def close_for_owner(self, wanted, now_ms):
         """Close and cut what `wanted(service, address)` says, also connections whose grant has ended before. Returns how many
         grants ended."""
         count = self.close([grant for grant in self.grants.live if wanted(grant.service, grant.address)], "owner", now_ms, True)
-        self._cut_all([pair for pair in self._past if wanted(*pair)], now_ms)
+        self._cuts.end([pair for pair in self._cuts.past if wanted(*pair)], now_ms)
         return count
-
-    def _cut_all(self, pairs, now_ms):
-        """The first address at once, the others soon: each takes a look through all connections of the machine."""
-        if not pairs:
-            return
-        by_address = {}
-        for service, address in pairs:
-            by_address.setdefault(address, []).append(service)
-        self._past = [pair for pair in self._past if pair not in pairs]
-        self._to_cut += [(address, by_address[address]) for address in by_address]
-        self._loop.start(self._cuts, now_ms, self._cut_next(now_ms))
-
-    def _cut_next(self, _now_ms):
-        address, services = self._to_cut[0]
-        if self._cut(services, address) < AT_ONCE:
-            self._to_cut.pop(0)
-        return _CUT_MS if self._to_cut else -1
 
     def _end(self, grant, now_ms, event_type, reason=None):
         """Forget the grant, take its entry away when it was the last one that needed it, and tell."""
         before_ms = self.grants.entry_left(grant.key(), now_ms)[0]
-        family = 4 if len(grant.address) == 4 else 6
         try:
             if self.grants.end(grant):
-                self.firewall.remove(grant.service, family, grant.address)
+                self.firewall.remove(grant.service, grant.address)
             else:
-                self._shorten(grant.service, family, grant.address, before_ms, now_ms)
+                self._shorten(grant.service, grant.address, before_ms, now_ms)
         except FirewallError:  # the next look restores the rules, or takes the entry away
             self._loop.sooner(self._looks, now_ms, _SETTLE_MS)
         self.counts["ended"] += 1
-        pair = (grant.service, grant.address)
-        if pair not in self._past:
-            self._past = self._past[-_PAST + 1 :] + [pair]
+        self._cuts.may_go_on(grant.service, grant.address)
         fields = _named(grant)
         if reason:
             fields["reason"] = reason
         self._events.tell(now_ms, event_type, **fields)
 
-    def _shorten(self, service, family, address, before_ms, now_ms):
+    def _shorten(self, service, address, before_ms, now_ms):
         """Another client's grant lives on: the entry ends with that one, also if we should not be there any more then."""
         left_ms = self.grants.entry_left((service.index, address), now_ms)[0]
         if left_ms < before_ms and not service.idle_s and not service.one_shot:
-            self.firewall.add(service, family, address, max(1, -(-left_ms // 1000)), 0, True)
+            self.firewall.add(service, address, max(1, -(-left_ms // 1000)), 0, True)
 
     # Policy and firewall
 
@@ -184,7 +158,7 @@ class Doors:
     def _adopt(self, now_ms):
         """At start: what the kernel holds open was granted by an engine before this one."""
         services = {service.index: service for service in self.policy.services}
-        for index, _family, address, left_ms, max_left_ms in self.firewall.entries():
+        for index, address, left_ms, max_left_ms in self.firewall.entries():
             if not self.grants.full():
                 self.grants.adopt(services[index], address, left_ms, max_left_ms, now_ms)
                 self.counts["restored"] += 1
@@ -205,12 +179,12 @@ class Doors:
             self.failing = True
             return _RETRY_MS
         self.failing = False
-        there = {(index, address): left_ms for index, _family, address, left_ms, _ in entries}
+        there = {(index, address): left_ms for index, address, left_ms, _ in entries}
         services = {service.index: service for service in self.policy.services}
-        for index, family, address, _, _ in entries:
+        for index, address, _, _ in entries:
             if not self.grants.of_entry((index, address)):  # it could not be taken away, or nobody granted it
                 try:
-                    self.firewall.remove(services[index], family, address)
+                    self.firewall.remove(services[index], address)
                 except FirewallError:
                     self._loop.sooner(self._looks, now_ms, _RETRY_MS)
         for grant in list(self.grants.live):
@@ -258,7 +232,7 @@ class Doors:
         self.failing = False
         self._events.tell(now_ms, "firewall_changed", restored=True)
         try:
-            there = {(entry[0], entry[2]) for entry in self.firewall.entries()}
+            there = {entry[:2] for entry in self.firewall.entries()}
         except FirewallError:
             there = set()
         for grant in list(self.grants.live):
@@ -274,9 +248,8 @@ class Doors:
         left_s = self.grants.entry_left(grant.key(), now_ms)[0] // 1000
         if left_s < 1:
             return
-        family = 4 if len(grant.address) == 4 else 6
         try:
-            self.firewall.add(grant.service, family, grant.address, left_s, 0, False)
+            self.firewall.add(grant.service, grant.address, left_s, 0, False)
         except FirewallError:
             self._loop.sooner(self._looks, now_ms, _RETRY_MS)
 

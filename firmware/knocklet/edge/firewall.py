@@ -2,8 +2,8 @@
 
 A backend has four verbs and a way out (ipset.py and nft.py):
     install(policy)   rules and sets, as one step; entries that still fit stay
-    add(service, family, address, left_s, max_left_s=0, known=False)    one entry, acknowledged by the kernel
-    remove(service, family, address)
+    add(service, address, left_s, max_left_s=0, known=False)    one entry, acknowledged by the kernel
+    remove(service, address)
     entries()         what the kernel holds
     uninstall()       nothing of ours is left
 """

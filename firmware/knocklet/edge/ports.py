@@ -44,14 +44,11 @@ class Ports:
             for protocol, port in sequence.steps:
                 ports[protocol].add(port)
         spa_port, fwknop_port = self.policy.spa_port, self.policy.fwknop_port
-        made = []
-        self.filters = []
-        for name, block in self.clients.spa_blocks() if spa_port else [("ports", None)]:
-            program = filter.program(ports[TCP], ports[UDP], spa_port, block, fwknop_port)
-            if bpf.size(program) <= bpf.LIMIT:
-                made.append(program)
-                self.filters.append(name)
-        return made
+        offered = self.clients.spa_blocks() if spa_port else [("ports", None)]
+        made = filter.programs(ports[TCP], ports[UDP], spa_port, [block for _, block in offered], fwknop_port)
+        fits = [bpf.size(program) <= bpf.LIMIT for program in made]
+        self.filters = [name for (name, _), good in zip(offered, fits) if good]
+        return [program for program, good in zip(made, fits) if good]
 
     def filter_of(self, interface):
         """The name of the filter that an interface has."""

@@ -1,4 +1,4 @@
-"""The clock on the wall: is it trusted (core/trusted_clock.py), and when does a new slot of 30 s begin?
+"""The clock on the wall: is it trusted (core/trusted_clock.py), and when does a new slot of 30 s begin? Minutes begin with one.
 
 A timer of the kernel is set to the next slot, two wake-ups a minute; the kernel also ends it when somebody sets the clock.
 While the clock is not trusted, the flags are looked at every 5 s. Where the kernel has no such timer, the loop's own do it,
@@ -9,14 +9,12 @@ import os
 import time
 
 from ..core.trusted_clock import TrustedClock
-from ..wire import otp_ports
+from ..wire.otp_ports import SLOT_US
 from . import libc
 from .loop import now_ms
 
-SLOT_S = otp_ports.SLOT_S  # minutes, the slots of signed packets, begin with one of these
-LOOK_S = 5  # while not trusted; divides SLOT_S
+_LOOK_US = 5_000_000  # while not trusted
 _US_PER_S = 1_000_000
-_SLOT_US = SLOT_S * _US_PER_S
 _TRIES = 3  # to set the timer while others set the clock
 
 
@@ -72,8 +70,8 @@ class WallClock:
         for _ in range(_TRIES):
             now_us = self.now_us()
             touched = tuple([_touched(path) for path in self._flags])
-            found = self._clock.look(now_us, now_ms(), touched) or now_us // _SLOT_US != self._slot or found
-            self._slot = now_us // _SLOT_US
+            found = self._clock.look(now_us, now_ms(), touched) or now_us // SLOT_US != self._slot or found
+            self._slot = now_us // SLOT_US
             self.trusted = self._clock.trusted
             self.trusted_since_us = self._clock.trusted_since_us
             if self._set_timer(now_us):
@@ -85,7 +83,7 @@ class WallClock:
 
     def _set_timer(self, now_us):
         """To the start of the next slot. Returns False when the clock was set since the timer was."""
-        step_us = _SLOT_US if self.trusted else LOOK_S * _US_PER_S
+        step_us = SLOT_US if self.trusted else _LOOK_US
         due_us = now_us - now_us % step_us + step_us
         if self._timerfd:
             return libc.set_wall_timer(self._timerfd, due_us // _US_PER_S)

@@ -39,6 +39,11 @@ def parse_address(text):
     return parse_ipv6(text) if ":" in text else parse_ipv4(text)
 
 
+def family_of(address):
+    """4 or 6, of 4 or 16 bytes."""
+    return 4 if len(address) == 4 else 6
+
+
 def is_unicast(address):
     """Can one host have it? 4 or 16 bytes; not: unspecified, "this network", loopback, multicast, IPv4 within IPv6."""
     if len(address) == 4:

@@ -7,6 +7,7 @@ from .hmac import hmac
 # A slot: unix seconds // 30. Gateway and host have stored such numbers: another length would need another `what` in the one's
 # store and another file of the other's, or all that is new would count as used.
 SLOT_S = 30
+SLOT_US = 1_000_000 * SLOT_S
 COUNT, LOW, HIGH = 6, 20000, 59999  # unless the policy says otherwise
 SLOTS_VALID = 1  # so many before and after the present one are valid too
 
