@@ -170,7 +170,7 @@ def shorten_attributes(trees):
     others |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     private = [name for name in count if name[0] == "_" and name[:2] != "__" and name not in others]
     letters = ("".join(some) for length in (1, 2) for some in itertools.product(string.ascii_lowercase, repeat=length))
-    free = (name for name in letters if name not in count and name not in others and not keyword.iskeyword(name))
+    free = (name for name in letters if name not in count and not keyword.iskeyword(name))
     short = dict(zip(sorted(private, key=lambda name: (-count[name], name)), free))
     for node in nodes:
         if isinstance(node, ast.Attribute):
