@@ -91,7 +91,8 @@ def test_the_shrunk_policy_reads_the_same(tmp_path):
 def test_private_attributes_become_letters(tmp_path):
     made = shrunk(
         tmp_path,
-        one="class A:\n\n    def __init__(self):\n        self._table = self._made = self.b = 1\n        self._other = '_named'\n\n"
+        one="class A:\n\n    def __init__(self):\n        self._table = self._made = self.b = 1\n"
+        "        self._other = '_named'\n\n"
         "    def _made(self):\n        return self._table + self._table + self._named\n",
         two="from .one import A\n\ndef f():\n    return A()._table\n",
     )

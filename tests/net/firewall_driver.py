@@ -7,8 +7,9 @@ import json
 import sys
 import time
 
-sys.path[:] = [sys.argv[1]]
+sys.path[:] = [sys.argv[1], sys.argv[0].rpartition("/")[0] + "/.."]
 
+from common.orders import obey  # noqa: E402  (only after the path is set)
 from knocklet.core import policy as core_policy  # noqa: E402
 from knocklet.edge import conntrack, firewall, netlink  # noqa: E402
 from knocklet.edge.nft_watch import Watch  # noqa: E402
@@ -101,16 +102,4 @@ class Driver:
         return best
 
 
-driver = Driver()
-while True:
-    line = sys.stdin.readline()
-    if not line:
-        break
-    order = json.loads(line)
-    try:
-        done = {"ok": getattr(driver, order.pop("do"))(**order)}
-    except Exception as error:
-        done = {"error": str(error), "kind": type(error).__name__}
-        if not isinstance(error, firewall.KnockletError):
-            sys.print_exception(error, sys.stderr)
-    print(json.dumps(done))
+obey(Driver(), Exception, firewall.KnockletError)

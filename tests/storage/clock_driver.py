@@ -8,12 +8,11 @@ the kernel does: the timer ends at once, and setting it the next time says so.
 """
 
 import ffi
-import json
 import os
 import sys
 import time
 
-sys.path[:] = [sys.argv[1]]
+sys.path[:] = [sys.argv[1], sys.argv[0].rpartition("/")[0] + "/.."]
 
 
 class OldLibc:
@@ -32,6 +31,7 @@ class OldLibc:
 if "old" in sys.argv:
     sys.modules["ffi"] = OldLibc()
 
+from common.orders import obey  # noqa: E402  (only after the path is set)
 from knocklet.edge import libc, wall_clock  # noqa: E402
 from knocklet.edge.loop import Loop  # noqa: E402
 
@@ -58,7 +58,7 @@ class Driver:
 
     def make(self, flags, battery=False, slot_s=30, look_s=5):
         wall_clock.time, libc.set_wall_timer = self, self.set_wall_timer
-        wall_clock._SLOT_US, wall_clock.LOOK_S = slot_s * 1_000_000, look_s
+        wall_clock.SLOT_US, wall_clock._LOOK_US = slot_s * 1_000_000, look_s * 1_000_000
         self.clock = wall_clock.WallClock(self.loop, flags, battery, self.changed)
 
     def changed(self, _now_ms):
@@ -101,10 +101,4 @@ class Driver:
         return len(os.listdir("/proc/self/fd"))
 
 
-driver = Driver()
-while True:
-    line = sys.stdin.readline()
-    if not line:
-        break
-    order = json.loads(line)
-    print(json.dumps({"ok": getattr(driver, order.pop("do"))(**order)}))
+obey(Driver())

@@ -3,12 +3,12 @@
     micropython replay_driver.py FIRMWARE_FOLDER
 """
 
-import json
 import os
 import sys
 
-sys.path[:] = [sys.argv[1]]
+sys.path[:] = [sys.argv[1], sys.argv[0].rpartition("/")[0] + "/.."]
 
+from common.orders import obey  # noqa: E402  (only after the path is set)
 from knocklet.edge.replay_store import ReplayStore  # noqa: E402
 
 
@@ -45,10 +45,4 @@ class Driver:
         return os.system(command)
 
 
-driver = Driver()
-while True:
-    line = sys.stdin.readline()
-    if not line:
-        break
-    order = json.loads(line)
-    print(json.dumps({"ok": getattr(driver, order.pop("do"))(**order)}))
+obey(Driver())
