@@ -23,12 +23,13 @@ from lab import Lab, LabError  # noqa: E402  (only after the path is set)
 from lab.browser import Browser  # noqa: E402
 from lab.owner import NAME, Owner  # noqa: E402
 from lab.page import PAGE  # noqa: E402
-from lab.visitor import Visitor  # noqa: E402
+from lab.private import write_private  # noqa: E402
+from lab.visitor import KNOCKLET, Visitor  # noqa: E402
+from lab.wire import Wire  # noqa: E402
 from lab.zone import FIREWALLS, ZONES  # noqa: E402
 
 MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 ENGINE = ROOT / "build" / "firmware" / "knocklet_engine.py"
-KNOCKLET = ROOT / ".venv" / "bin" / "knocklet"
 STEPS = ["23171", "41822/udp", "30955", "52040"]
 KNOCK_OPTIONS = ["--quiet"]
 TTL_S = 6
@@ -123,19 +124,19 @@ class Demo:
     def signed(self):
         lab = self._lab
         print(f"\n{lab.client.ip4} knocks with one signed packet:")
-        heard = self._anna.overhear(SPA_PORT)
-        knocked = time.monotonic()
-        self.knock(["knock", NAME, "camera", *KNOCK_OPTIONS])
+        with Wire(lab.gateway, "wan0") as wire:
+            knocked = time.monotonic()
+            self.knock(["knock", NAME, "camera", *KNOCK_OPTIONS])
+            heard = [packet.payload for packet in wire.packets() if packet.step == f"{SPA_PORT}/udp"]
         self.seen("opened")
         self.expect_page(lab.client)
         self.expect_closed(lab.attacker, "the camera's page", *self._page)
         self.expect_closed(lab.client, "the gateway's SSH", lab.gateway.ip4, 22)
 
         print(f"\n{lab.attacker.ip4} has seen the packet, and sends it again:")
-        packets = heard()
-        if not packets:
+        if not heard:
             raise Failed("the packet was not seen on its way")
-        lab.datagram(packets[-1], SPA_PORT, from_=lab.attacker)
+        lab.datagram(heard[-1], SPA_PORT, from_=lab.attacker)
         self.seen("replayed")
         self.expect_closed(lab.attacker, "the camera's page", *self._page)
 
@@ -198,17 +199,16 @@ class Demo:
         self._owner = owner = Owner(lab, etc, run_dir)
         owner.set_up()
         self.say(f"The owner's broker runs, with TLS: mosquitto on {lab.mgmt.ip4}.")
-        _write(etc / "config.json", json.dumps({**CONFIG, "zone": lab.zone, "firewall": lab.firewall}).encode())
+        write_private(etc / "config.json", json.dumps({**CONFIG, "zone": lab.zone, "firewall": lab.firewall}))
         owner.knocklet("gateway", "describe", NAME, etc / "config.json", "--host", lab.gateway.ip4)
         for name, kinds in CLIENTS.items():
             words = ["client", "add", name, "--open", OPENS, *[word for kind in kinds for word in ("--kind", kind)]]
             owner.knocklet(*words)
             self.say("$ knocklet " + " ".join(map(str, words)))
-        _write(etc / "clients.json", self._piped("client", "file"))
+        write_private(etc / "clients.json", self._piped("client", "file"))
         self._anna = Visitor(lab, lab.client, "anna")
         self._anna.knocklet("client", "import", "-", input=self._piped("client", "export", "anna").decode())
-        stanza = self._piped("client", "fwknoprc", "phone")
-        _write(self._anna.home / ".fwknoprc", stanza)
+        write_private(self._anna.home / ".fwknoprc", self._piped("client", "fwknoprc", "phone"))
 
         self._watch = Printed("knocklet watch", owner.knocklet_process("watch", NAME, **PIPED))
         self._watch.wait_for("Listening", SEEN_S)
@@ -289,11 +289,6 @@ class Demo:
         if lived < TTL_S - 0.5:
             raise Failed(f"the page closed after {lived:.1f} s already")
         self.say(f"  {self._lab.client.ip4:<14} -> the camera's page has closed")
-
-
-def _write(path, data):
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
 
 
 def main():

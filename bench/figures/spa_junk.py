@@ -3,12 +3,14 @@ with any tag while the gateway's clock is not trusted, and with the tag of a cli
 
 import time
 
+from net.clients import PORT
+
 from knocklet.wire import spa_packet
 
 from ..figure import Figure
 from ..outsider import Outsider
 from ..peers.fwknop import Fwknopd
-from ..peers.knocklet_spa import PORT, KnockletSpa
+from ..peers.knocklet_spa import SERVICE, KnockletSpa
 from ..process import cpu_s
 from ..race import candidates
 
@@ -94,7 +96,7 @@ def _opened(candidate, clients):
             opened += _knock(candidate, client, outsider, source)
         if client:
             with place.client.inside(), Outsider(place.gateway.ip4, source) as outsider:
-                outsider.send(PORT, client.packet(spa_packet.CLOSE))
+                outsider.send(PORT, client.packet(SERVICE, spa_packet.CLOSE))
     return opened
 
 
@@ -103,7 +105,7 @@ def _knock(candidate, client, outsider, source):
     sends = _SENDS_S if client else (0,)  # fwknop's client sends once
     for after_s in sends:
         time.sleep(max(0.0, began + after_s - time.monotonic()))
-        for port, payload in [(PORT, client.packet())] if client else candidate.packets(source):
+        for port, payload in [(PORT, client.packet(SERVICE))] if client else candidate.packets(source):
             outsider.send(port, payload)
         until = time.monotonic() + (_ANSWER_S if client else 1.0)
         while time.monotonic() < until:

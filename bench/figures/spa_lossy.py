@@ -5,9 +5,11 @@ import random
 import time
 from heapq import heappop, heappush
 
+from net.clients import PORT
+
 from ..figure import Figure
 from ..outsider import Outsider
-from ..peers.knocklet_spa import PORT, KnockletSpa
+from ..peers.knocklet_spa import SERVICE, KnockletSpa
 from ..race import candidates
 
 NAMES = ("spa_lossy_opened_ratio",)
@@ -49,7 +51,7 @@ def _knock(engine):
             if not sending:
                 knocked[number] = place.source()
             client, packets = number % _CLIENTS, []
-            packet = (knocked[number], engine.clients[client].packet())
+            packet = (knocked[number], engine.clients[client].packet(SERVICE))
             fate = luck.random()
             if fate >= _LOST:
                 packets = [packet] * (2 if fate < _LOST + _TWICE else 1)

@@ -3,12 +3,13 @@ kernel rules and fwknopd in turn."""
 
 import shutil
 
-from ..figure import Figure, at_most
+from ..figure import Figure
 from ..paths import ROOT
 from ..peers.fwknop import Fwknopd
 from ..peers.kernel_recipe import KernelRecipe
 from ..peers.knocklet_spa import KnockletSpa
-from ..race import candidates, median, p99, race
+from ..race import candidates, median, race
+from .sequence_open import beside_kernel
 
 NAMES = ("spa_open_ms_median", "spa_open_ms_p99", "spa_open_vs_fwknopd")
 _KNOCKS = 300
@@ -31,14 +32,8 @@ def measure():
     with candidates("ipset", KnockletSpa, OnDisk, KernelRecipe, Fwknopd) as made:
         taken = race(_KNOCKS, dict(zip(made, (_KNOCKS, _KNOCKS, _KNOCKS, _FWKNOPD_KNOCKS))))
     shutil.rmtree(_ON_DISK)
-    figures = []
-    for kind, of in (("median", median), ("p99", p99)):
-        values = {name: round(of(values), 3) for name, values in taken.items()}
-        limit = round(values["kernel rules"] + _ABOVE_KERNEL_MS[kind], 3)
-        figure = at_most(f"spa_open_ms_{kind}", values.pop("Knocklet"), "ms", limit, values)
-        figure.target += f" (kernel rules + {_ABOVE_KERNEL_MS[kind]:g})"
-        figures.append(figure)
     times = round(median(taken["fwknopd"]) / median(taken["Knocklet"]), 1)
     target = f">= {_TIMES_BELOW_FWKNOPD}"
     peers = {"fwknopd": round(median(taken["fwknopd"]), 1)}
+    figures = beside_kernel("spa_open_ms_", ("median", "p99"), taken, _ABOVE_KERNEL_MS)
     return [*figures, Figure(NAMES[2], times, "x", target, times >= _TIMES_BELOW_FWKNOPD, peers)]

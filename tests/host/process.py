@@ -8,6 +8,8 @@ import sys
 import termios
 from pathlib import Path
 
+import pytest
+
 from lab.waiting import wait_until
 
 HOME = Path(__file__).parents[2]
@@ -68,3 +70,18 @@ class Process:
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
+
+
+def refuses_the_screen(place, *words):
+    """A command that would show a secret: at a terminal it says so, and nothing else gets there."""
+    screen, terminal = os.openpty()
+    try:
+        with Process(place, *words, stdout=terminal) as done:
+            assert done.wait() == 2
+            assert "a key is not for the screen" in done.stderr
+        os.set_blocking(screen, False)
+        with pytest.raises(BlockingIOError):
+            os.read(screen, 1)
+    finally:
+        os.close(screen)
+        os.close(terminal)

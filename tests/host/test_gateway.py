@@ -6,7 +6,7 @@ import stat
 
 import pytest
 from host.fake_gateway import KEY
-from host.process import Process
+from host.process import Process, refuses_the_screen
 
 from knocklet.wire.keys import event_key
 from knocklet_tool import settings
@@ -76,18 +76,8 @@ def test_list_and_remove(knocklet, home):
 
 def test_a_key_is_not_for_the_screen(knocklet, home):
     knocklet("gateway", "add", "home")
-    screen, terminal = os.openpty()
-    try:
-        for command in ("key", "collector-key"):
-            with Process(home, "gateway", command, "home", stdout=terminal) as done:
-                assert done.wait() == 2
-                assert "a key is not for the screen" in done.stderr
-        os.set_blocking(screen, False)
-        with pytest.raises(BlockingIOError):
-            os.read(screen, 1)
-    finally:
-        os.close(screen)
-        os.close(terminal)
+    for command in ("key", "collector-key"):
+        refuses_the_screen(home, "gateway", command, "home")
 
 
 @pytest.mark.parametrize(

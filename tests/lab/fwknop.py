@@ -3,6 +3,8 @@
 import base64
 import os
 
+from .private import write_private
+
 
 class FwknopClient:
     """`keys`: what the gateway's configuration holds of it. digest: of its HMAC; directory: where its files lie."""
@@ -15,8 +17,7 @@ class FwknopClient:
         self._rc = directory / "fwknoprc"
         lines = ["[default]", f"KEY_BASE64 {self.keys['key']}", f"HMAC_KEY_BASE64 {self.keys['hmac_key']}", "USE_HMAC Y"]
         lines.append(f"HMAC_DIGEST_TYPE {digest.upper()}")
-        with open(os.open(self._rc, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-            file.write("\n".join(lines) + "\n")
+        write_private(self._rc, "\n".join(lines) + "\n")
 
     def command(self, destination, *words):
         """To run on the client's host: makes a packet, sends it, and keeps a copy for packet()."""

@@ -11,12 +11,13 @@ import subprocess
 from pathlib import Path
 
 from .host import LabError
+from .private import write_private
+from .visitor import KNOCKLET, at_home
 from .waiting import wait_until
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _MICROPYTHON = _ROOT / "build" / "micropython" / "64" / "micropython"
 _AGENT = _ROOT / "build" / "firmware" / "knocklet_agent.py"
-_KNOCKLET = _ROOT / ".venv" / "bin" / "knocklet"
 NAME = "home"
 
 
@@ -32,9 +33,7 @@ class Owner:
         self._directory = lab.directory / "owner"
         shutil.rmtree(self._directory, ignore_errors=True)  # a lab is used for several tests
         self._directory.mkdir(mode=0o755)
-        self._environment = {**os.environ, "HOME": str(self._directory), "NO_COLOR": "1", "COLUMNS": "160"}
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-            self._environment.pop(name, None)
+        self._environment = at_home(self._directory)
         self._files = self._directory / "broker"
 
     def set_up(self):
@@ -45,20 +44,16 @@ class Owner:
         self.knocklet("broker", "use", lab.mgmt.ip4, "--ca", self._files / "ca.crt",
                       "--password-file", self._files / "passwords" / "admin")  # fmt: skip
         key = self.knocklet_process("gateway", "key", NAME, stdout=subprocess.PIPE)
-        self._write("key", key.communicate()[0])
+        write_private(self.etc / "key", key.communicate()[0])
         agent = json.loads((self._files / f"agent-{NAME}.json").read_text())
         agent["broker"]["ca"] = str(self.etc / "broker-ca.crt")
         if not self._tls:
             agent = {"broker": {"host": lab.mgmt.ip4, "tls": False}}
-        self._write("agent.json", json.dumps(agent).encode())
-        self._write("broker-ca.crt", (self._files / "ca.crt").read_bytes())
+        write_private(self.etc / "agent.json", json.dumps(agent))
+        write_private(self.etc / "broker-ca.crt", (self._files / "ca.crt").read_bytes())
         for parent in list(self.run_dir.parents)[:-2]:  # the agent's user must get as far as <run_dir>-agent
             os.chmod(parent, parent.stat().st_mode | 0o011)
         self.start_broker()
-
-    def _write(self, name, data):
-        with open(os.open(self.etc / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
 
     def password(self, user):
         return (self._files / "passwords" / user).read_text().strip()
@@ -130,8 +125,8 @@ class Owner:
         return [json.loads(line) for line in self.knocklet("log", NAME, "--json", *words).stdout.splitlines()]
 
     def knocklet_process(self, *words, **options):
-        return self.lab.mgmt.popen([_KNOCKLET, *words], env=self._environment, **options)
+        return self.lab.mgmt.popen([KNOCKLET, *words], env=self._environment, **options)
 
     def knocklet(self, *words, check=True):
         """Run the command on mgmt. Returns the CompletedProcess; LabError with its line when it fails."""
-        return self.lab.mgmt.run([_KNOCKLET, *words], env=self._environment, check=check)
+        return self.lab.mgmt.run([KNOCKLET, *words], env=self._environment, check=check)

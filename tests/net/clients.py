@@ -88,6 +88,13 @@ def knock(lab, dut, packet, *addressed, **options):
     return wait_until(once, "its turn", interval_s=0.05)
 
 
+def in_use(engine):
+    """An engine of a gateway that was in use before, and whose clock has been set."""
+    write_store(engine.state_dir)
+    engine.trust_clock()
+    return engine
+
+
 def became(dut, act):
     """What became of the packets that act() sent and that passed the filter: name -> how many. Not of more than 500 at once:
     the engine takes them in portions, and answers between two.

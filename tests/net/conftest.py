@@ -23,9 +23,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from net.clients import KeyClient
 from pytest_embedded import Dut
 
 from lab import Lab
+from lab.private import write_private
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build"
@@ -78,14 +80,15 @@ class EngineDut(Dut):
 
     def write_config(self, config):
         """Put a configuration (dict, or text as it is) where the engine looks for it. reload() makes it read it."""
-        text = config if isinstance(config, str) else json.dumps(config, indent=2)
-        with open(os.open(self.config_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
+        write_private(self.config_path, config if isinstance(config, str) else json.dumps(config, indent=2))
+
+    def write_clients(self, clients):
+        """The file of clients beside it: name -> what stands under it."""
+        write_private(self.config_path.with_name("clients.json"), json.dumps({"clients": clients}))
 
     def write_key(self, key):
         """The gateway's key, where the engine looks for it; with it and an `id` in the configuration it reports."""
-        with open(os.open(self.config_path.with_name("key"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(key)
+        write_private(self.config_path.with_name("key"), key)
 
     def trust_clock(self, trusted=True, at_s=None):
         """NTP has set the clock: an engine that starts believes it, one that runs within 5 s. at_s: by that clock."""
@@ -184,6 +187,17 @@ def session_root_logdir():
     path = BUILD / "test_logs" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
     shutil.rmtree(path, ignore_errors=True)
     return str(path)
+
+
+@pytest.fixture
+def anna():
+    """A client with a key, for tests that put her into their config."""
+    return KeyClient("anna")
+
+
+@pytest.fixture
+def ben():
+    return KeyClient("ben")
 
 
 @pytest.fixture

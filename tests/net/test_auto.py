@@ -1,6 +1,7 @@
 """`firewall` = "auto": which kind it takes on which system, and that it says why."""
 
 import pytest
+from net.marks import one_firewall
 from net.missing import command_without
 
 NO_OTHER = "no other firewall is in force and nft works"
@@ -32,7 +33,7 @@ def test_the_labs_firewalls(lab, engine, firewall):
 
 
 @pytest.mark.parametrize("zone", ["accept"], indirect=True)
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 class TestBareSystem:
     def test_nft_first(self, lab, engine):
         engine.start(wait=False)

@@ -1,26 +1,16 @@
 """Clients come and go while the engine runs: who is new gets in, who is gone is shown out, nobody else notices."""
 
 import json
-import os
 
 import pytest
 from net import kernel
-from net.clients import GATEWAY, PORT, KeyClient, became, held, knock, slot_now, write_store
+from net.clients import GATEWAY, PORT, KeyClient, became, held, in_use, knock, slot_now
 from net.connection import Connection
+from net.marks import one_firewall
 
 from lab import LabError
 
 SSH, ADMIN = 1, 4
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
-
-
-@pytest.fixture
-def ben():
-    return KeyClient("ben")
 
 
 @pytest.fixture
@@ -33,9 +23,7 @@ def config(config, anna, ben):
 
 @pytest.fixture
 def engine(engine):
-    write_store(engine.state_dir)
-    engine.trust_clock()
-    return engine
+    return in_use(engine)
 
 
 def reload(dut, config):
@@ -45,9 +33,6 @@ def reload(dut, config):
 
 def dies_in_the_filter(lab, dut, packet, port=PORT):
     return became(dut, lambda: lab.datagram(packet, port)) == {}
-
-
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 
 
 def test_removed(lab, dut, config, anna, ben):
@@ -70,7 +55,7 @@ def test_removed(lab, dut, config, anna, ben):
     dut.expect_event("opened", client="ben", service="admin")
 
 
-@NFT
+@one_firewall
 def test_may_open_less(lab, dut, config, anna):
     for service in (SSH, ADMIN):
         assert knock(lab, dut, anna.packet(service)) == "accepted"
@@ -82,7 +67,7 @@ def test_may_open_less(lab, dut, config, anna):
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_added(lab, dut, config, ben):
     carl = KeyClient("carl")
     assert knock(lab, dut, ben.packet(SSH)) == "accepted"
@@ -95,7 +80,7 @@ def test_added(lab, dut, config, ben):
     assert ("ben", "ssh", lab.client.ip4) in held(dut)
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("kind", ["spa", "otp"])
 def test_another_key(lab, dut, config, anna, ben, kind):
     """Whoever has the old one may have opened with it: what it opened closes."""
@@ -114,7 +99,7 @@ def test_another_key(lab, dut, config, anna, ben, kind):
     assert knock(lab, dut, again.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_same_again(lab, dut, config, anna):
     """Neither a grant nor what was used is forgotten."""
     used, steps = anna.packet(SSH), anna.steps(ADMIN, slot_now())
@@ -127,7 +112,7 @@ def test_same_again(lab, dut, config, anna):
     assert became(dut, lambda: lab.knock(steps))["otp_used"] == 1
 
 
-@NFT
+@one_firewall
 def test_spa_port(lab, dut, config, anna):
     config["spa_port"] = 4500
     reload(dut, config)
@@ -136,7 +121,7 @@ def test_spa_port(lab, dut, config, anna):
     assert became(dut, lambda: lab.datagram(packet, 4500)) == {"accepted": 1}
 
 
-@NFT
+@one_firewall
 def test_no_clients(lab, dut, config, anna):
     """No timer, no port; when they come back they are known."""
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
@@ -154,7 +139,7 @@ def test_no_clients(lab, dut, config, anna):
     assert knock(lab, dut, anna.packet(ADMIN)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_refused(lab, dut, config, anna, ben):
     """A mistake changes nothing, and shows nobody's key."""
     for wrong in (
@@ -169,19 +154,17 @@ def test_refused(lab, dut, config, anna, ben):
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_a_file_of_their_own(lab, dut, config, anna):
     """clients.json comes in the place of `clients`."""
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
-    path = dut.config_path.with_name("clients.json")
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-        json.dump({"clients": config.pop("clients")}, file)
+    dut.write_clients(config.pop("clients"))
     reload(dut, config)
     assert held(dut) == [("anna", "ssh", lab.client.ip4)]
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_an_empty_file_of_clients(lab, dut, config, anna):
     """As it is left by a command that broke on the way: nobody is locked out by it."""
     del config["clients"]
@@ -197,7 +180,7 @@ def test_an_empty_file_of_clients(lab, dut, config, anna):
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_removed_after_a_restart(lab, dut, config, anna, ben):
     """The kernel holds what was open, and does not know whose it was: all that the removed client could open is closed."""
     for service in (SSH, ADMIN):
@@ -211,7 +194,7 @@ def test_removed_after_a_restart(lab, dut, config, anna, ben):
     assert list(kernel.entries(lab)) == [(ADMIN, lab.client.ip4)]
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("bits", [32], indirect=True)
 def test_more_clients_than_memory(lab, dut, config, anna):
     """The reload is refused in one line, and those who could get in still can."""

@@ -7,18 +7,13 @@ import pytest
 from net import kernel
 from net.clients import DAY_S, GATEWAY, PORT, YEAR_S, KeyClient, became, knock, now_us, write_store
 from net.fake_clock import FakeClock
+from net.marks import one_firewall
 
 from knocklet.wire.otp_ports import SLOT_S
 from knocklet.wire.spa_packet import CLOSE
 
 SSH = 1
 ISSUED_DAYS = 10  # ago
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
 
 
 def policy(config, client):
@@ -93,14 +88,14 @@ def test_a_year_behind_then_set_by_ntp(lab, engine, behind, anna):
     assert trust_told(lab, engine) == ["clock_untrusted", "clock_trusted"]
 
 
-@NFT
+@one_firewall
 def test_nobody_has_to_wake_it(lab, engine, behind):
     """The flag is seen within five seconds."""
     behind.ntp(wake=False)
     engine.expect_event("clock_trusted", timeout=6)
 
 
-@NFT
+@one_firewall
 def test_set_by_somebody(lab, engine, anna):
     """A minute in sum is borne; more ends the trust, until NTP says something. Grants do not notice any of it."""
     clock = FakeClock(engine)
@@ -127,7 +122,7 @@ def test_set_by_somebody(lab, engine, anna):
     assert trust_told(lab, engine) == ["clock_trusted", "clock_untrusted", "clock_trusted"]
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("trusted", [True, False])
 def test_stamps_from_far_ahead(lab, engine, anna, trusted):
     """Ten years: refused, and nothing is lost by it. Not yet a year, while nobody can know: accepted, and her key is dead."""
@@ -150,7 +145,7 @@ def test_stamps_from_far_ahead(lab, engine, anna, trusted):
     assert knock(lab, engine, anna.packet(SSH)) == honest
 
 
-@NFT
+@one_firewall
 def test_a_fresh_key_helps(lab, engine, behind, config, anna):
     """One whose clock was 300 days ahead when the gateway could not know."""
     assert knock(lab, engine, anna.packet(SSH, at_us=now_us() + 300 * DAY_S * 1_000_000)) == "accepted"
@@ -166,7 +161,7 @@ def test_a_fresh_key_helps(lab, engine, behind, config, anna):
     assert knock(lab, engine, again.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_older_than_the_key(lab, engine, behind, config, anna):
     """What is stamped before `issued` was made with another one's key, or by a clock that was wrong."""
     issued_us = config["clients"]["anna"]["issued"] * 1_000_000
@@ -174,7 +169,7 @@ def test_older_than_the_key(lab, engine, behind, config, anna):
     assert knock(lab, engine, anna.packet(SSH, at_us=issued_us + 1)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_a_new_store_waits_for_the_clock(lab, engine, behind, anna):
     """Nobody knows what was used before: nothing opens until the clock is trusted, and then nothing older than that moment;
     of one-time sequences none whose slot could have been used before. Said once, when it begins."""
@@ -202,7 +197,7 @@ def test_a_new_store_waits_for_the_clock(lab, engine, behind, anna):
     assert engine.told("store_failed") == ["store_failed"]
 
 
-@NFT
+@one_firewall
 def test_a_battery_clock(lab, engine, anna):
     """The board vouches for it: nobody is waited for, and being set does not matter."""
     clock = FakeClock(engine)

@@ -1,6 +1,7 @@
 """The device under test of these tests: starts, is heard, is asked, is killed and comes back."""
 
 import pytest
+from net.marks import one_firewall
 
 from lab import LabError
 
@@ -31,7 +32,7 @@ def test_a_refused_reload_says_why(dut, config):
 
 
 @pytest.mark.parametrize("bits", [32], indirect=True)
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_32_bits(lab, dut):
     lab.knock(FRONT, to=lab.gateway.ip6)
     assert dut.expect_event("opened", service="camera")["source"] == lab.client.ip6

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from net import garbage, kernel
+from net.marks import one_firewall
 
 from lab import LabError
 from lab.waiting import wait_until
@@ -65,7 +66,7 @@ def test_spoofed_first_steps(lab, dut, family):
     assert status["packets"]["step_started"] > 10_000
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 @pytest.mark.parametrize("step", STEPS[:2])
 def test_full_speed(lab, dut, step):
     """As fast as it goes: the engine answers meanwhile, and an honest client gets in as soon as it is over."""
@@ -127,7 +128,7 @@ def test_idle(dut):
     assert wake_ups(dut) == (0, 0)
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 @pytest.mark.parametrize("step", ["9/tcp", "9/udp"])
 def test_packets_outside_the_filter_wake_nobody(lab, dut, step):
     """Not a step, and below the ports where decoys lie."""
@@ -137,7 +138,7 @@ def test_packets_outside_the_filter_wake_nobody(lab, dut, step):
     assert "other_port" not in dut.ctl("status")["packets"]
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_packets_of_a_step_do(lab, dut):
     """So these are counted rightly."""
     with lab.flood(STEPS[0], rate=1000):
@@ -145,7 +146,7 @@ def test_packets_of_a_step_do(lab, dut):
     assert times > 100 and used_ms > 0
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_an_interface_that_is_down_wakes_nobody(lab, dut):
     lab.gateway.ip("link set wan0 down")
     dut.expect_event("interface_down")

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from net import frames, kernel
+from net.marks import one_firewall
 
 from common import fwknop, packets
 from common.packets import UDP
@@ -59,9 +60,6 @@ def dut(dut):
     """Its store is new: what is stamped before its start, to the second, is refused."""
     next_second()
     return dut
-
-
-one_firewall = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 
 
 def next_second():

@@ -7,23 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 from net import frames, kernel
-from net.clients import GATEWAY, KeyClient, became, held, slot_now, write_store
+from net.clients import GATEWAY, became, held, in_use, slot_now
 from net.fake_clock import FakeClock
+from net.marks import one_firewall
 
 from knocklet.wire.otp_ports import SLOT_S
 
 SSH, ADMIN = 1, 4
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
-
-
-@pytest.fixture
-def ben():
-    return KeyClient("ben")
 
 
 @pytest.fixture
@@ -41,9 +31,7 @@ def config(config, anna, ben, protocol):
 
 @pytest.fixture
 def engine(engine):
-    write_store(engine.state_dir)
-    engine.trust_clock()
-    return engine
+    return in_use(engine)
 
 
 def last_step(lab, dut, steps, **options):
@@ -80,7 +68,7 @@ def test_knock(lab, dut, anna, protocol, family):
     assert held(dut) == [] and kernel.entries(lab) == {}
 
 
-@NFT
+@one_firewall
 def test_slots(lab, engine, anna, ben):
     """The slot before, now and the next one, each once for each client and service, and none before one that was used."""
     clock = FakeClock(engine)
@@ -106,7 +94,7 @@ def test_slots(lab, engine, anna, ben):
     assert held(engine) == [("anna", "ssh", lab.client.ip4), ("ben", "ssh", lab.client.ip4)]
 
 
-@NFT
+@one_firewall
 def test_a_slot_that_ends_on_the_way(lab, engine, anna):
     """The attempt goes on: its slot is the one before now then."""
     clock = FakeClock(engine)
@@ -118,7 +106,7 @@ def test_a_slot_that_ends_on_the_way(lab, engine, anna):
     engine.expect_event("opened", client="anna")
 
 
-@NFT
+@one_firewall
 def test_not_one_step_less(lab, dut, anna):
     """Nor one in another's place, nor in another order, nor from two addresses."""
     steps = anna.steps(SSH, slot_now())
@@ -132,7 +120,7 @@ def test_not_one_step_less(lab, dut, anna):
     assert last_step(lab, dut, steps) == "complete"
 
 
-@NFT
+@one_firewall
 def test_retransmissions(lab, dut, anna):
     """Connection attempts that are left alone: the kernel sends each SYN again, a second after the first and so on, and all
     steps come in their order once more. They neither end the attempt nor open a second time."""
@@ -160,7 +148,7 @@ def test_retransmissions(lab, dut, anna):
     assert last_step(lab, dut, anna.steps(SSH, slot_now() + 1)) == "complete"
 
 
-@NFT
+@one_firewall
 def test_both_families_at_once(lab, dut, anna):
     """A name with two addresses, knocked at by a program that tries both: the slot opens for one of them."""
     for step in anna.steps(SSH, slot_now()):
@@ -170,7 +158,7 @@ def test_both_families_at_once(lab, dut, anna):
     assert dut.ask("status")["packets"]["otp_used"] == 1
 
 
-@NFT
+@one_firewall
 def test_silence(lab, dut, anna):
     lab.wait_until_quiet()
     before = lab.sent_to_wan()

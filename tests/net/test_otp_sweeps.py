@@ -9,6 +9,7 @@ from hashlib import sha256
 import pytest
 from net.clients import GATEWAY, KeyClient, held, write_store
 from net.fake_clock import StoppedClock
+from net.marks import one_firewall
 from net.sweeps import Sweep, every_tenth, judged, seen, send, source_of, ten_in_turn
 
 from knocklet.wire.otp_ports import SLOT_S
@@ -115,7 +116,7 @@ def honest_client_gets_in(lab, dut, sequences):
     dut.expect_event("opened", client=client, service=service, source=lab.client.ip4)
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 @pytest.mark.parametrize("seeds", [2, pytest.param(200, marks=pytest.mark.long)])
 def test_no_sweep_opens(lab, dut, sequences, seeds):
     found = results(lab, dut, sequences, seeds)
@@ -124,7 +125,7 @@ def test_no_sweep_opens(lab, dut, sequences, seeds):
     honest_client_gets_in(lab, dut, sequences)
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 @pytest.mark.parametrize("decoys", [0])
 def test_without_decoys_the_same_sweeps_open(lab, dut, sequences, decoys):
     """Not each: more are begun than one source has places for attempts."""

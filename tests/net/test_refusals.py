@@ -8,6 +8,7 @@ import struct
 
 import pytest
 from net import kernel
+from net.marks import one_firewall
 from net.missing import command_without, without
 
 from lab import LabError
@@ -65,10 +66,6 @@ def refusal(lab, command, **options):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(ENGINE) and done.stderr.endswith("\n") and done.stderr.count("\n") == 1
     return done.stderr[len(ENGINE) : -1]
-
-
-# What has nothing to do with the kind of firewall is tried with one of them.
-one_firewall = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 
 
 @one_firewall

@@ -8,8 +8,9 @@ import shutil
 
 import pytest
 from net import kernel
-from net.clients import GATEWAY, PORT, YEAR_S, KeyClient, became, held, knock, slot_now, write_store
+from net.clients import GATEWAY, PORT, YEAR_S, became, held, knock, slot_now, write_store
 from net.fake_clock import FakeClock
+from net.marks import one_firewall
 
 from knocklet.wire.otp_ports import SLOT_S
 from knocklet.wire.spa_packet import CLOSE, RENEW
@@ -20,16 +21,6 @@ COPIES = ("replay.a", "replay.b")
 HOUR_S = 3600
 REFUSED = {"replayed", "stale", "clock_not_trusted", "unknown_tag", "otp_used", "step_alone", "step_repeated", "over_budget"}
 PROGRESS = {"step_started", "step_advanced", "step_out_of_turn"}  # of a sequence that opens nothing in the end
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
-
-
-@pytest.fixture
-def ben():
-    return KeyClient("ben")
 
 
 @pytest.fixture
@@ -187,7 +178,7 @@ TRUSTED = [
 NOT_TRUSTED = [set_back, set_back_a_little, set_back_while_down, booted_a_year_behind, booted_a_year_behind_without_store]
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 @pytest.mark.parametrize("between", TRUSTED + NOT_TRUSTED)
 def test_again(lab, engine, clock, used, anna, between):
     """An honest knock afterwards opens, unless nobody knows what was used nor what time it is; and it is accepted once, too."""
@@ -225,7 +216,7 @@ def test_killed_right_after_the_accept(lab, engine, clock, used, anna):
     none_is_accepted(lab, engine, used)
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_one_time_sequences_of_a_new_store(lab, engine, clock, used, anna):
     """The slots that may have been used before it was lost stay closed; the next ones open, each once."""
     engine.kill()

@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import pytest
+from net.marks import one_firewall
 
 from knocklet.core import agent_messages
 from knocklet.core.outbox import PLACES
@@ -43,9 +44,6 @@ def agent(dut):
     with FakeAgent(dut, KEY) as agent:
         agent.start()
         yield agent
-
-
-one_firewall = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 
 
 def test_a_knock_is_reported(lab, dut, agent):

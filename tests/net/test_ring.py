@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from net.marks import one_firewall
 
 from lab.waiting import wait_until
 
@@ -25,7 +26,7 @@ def judged(dut):
 
 
 @pytest.mark.parametrize("bits", [64, 32], indirect=True)
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_three_times_round(lab, dut, bits, timestamps):
     before, portion = judged(dut), FRAMES // 4
     with lab.generator() as wire:

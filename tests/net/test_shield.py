@@ -4,7 +4,6 @@
 """
 
 import itertools
-import json
 import os
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ import pytest
 from net import frames
 from net.clients import GATEWAY, PORT, KeyClient, became, knock, now_us, slot_now, write_store
 from net.fake_clock import FastClock
+from net.marks import one_firewall
 
 from common.packets import UDP, udp
 from knocklet.wire import spa_packet
@@ -28,7 +28,6 @@ RATE = 16_000  # of a flood, packets a second
 SPEED = 30  # of the clock: a minute lasts two seconds, and so long the engine may be held up by others on this machine
 EVERYTHING = "everything: the kernel had no room for a filter"
 UNTRUSTED = "any, the clock is not trusted"
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 
 
 class Case(NamedTuple):
@@ -87,9 +86,7 @@ def write_clients(dut, clients, one_time=0):
     issued = now_us() // 1_000_000 - 1000
     kinds = [["spa", "otp"] if i < one_time else ["spa"] for i in range(len(clients))]
     entries = {c.name: c.entry("ssh", kinds=kind, issued=issued) for c, kind in zip(clients, kinds)}
-    path = dut.config_path.with_name("clients.json")
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"clients": entries}, file)
+    dut.write_clients(entries)
 
 
 def filter_of(dut):
@@ -113,7 +110,7 @@ def junk(minute, count):
     return [spa_packet.slot_bytes(minute) + os.urandom(84) for _ in range(count)]
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("case", CASES)
 def test_shield(lab, engine, optmem, case):
     """Every client is heard, with stamps of each minute that is right now; of junk as much reaches the engine as has to."""
@@ -144,7 +141,7 @@ def test_shield(lab, engine, optmem, case):
     assert filter_of(engine) == case.filter
 
 
-@NFT
+@one_firewall
 def test_not_trusted(lab, engine):
     """Any slot may be right, so all of the right length reach the engine, which looks at few; the client still gets in."""
     anna = KeyClient("anna")
@@ -157,7 +154,7 @@ def test_not_trusted(lab, engine):
     wait_until(lambda: knock(lab, engine, anna.packet(SSH)) == "accepted", "let in", interval_s=0.1)
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("limit", [131072, 10240])
 @pytest.mark.parametrize("duration_s", [5, pytest.param(120, marks=pytest.mark.long)])
 def test_replaced_under_a_flood(lab, engine, optmem, limit, duration_s):

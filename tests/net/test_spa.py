@@ -6,7 +6,8 @@ from ipaddress import IPv4Address
 
 import pytest
 from net import frames, kernel
-from net.clients import GATEWAY, PORT, KeyClient, became, held, knock, now_us, write_store
+from net.clients import GATEWAY, PORT, KeyClient, became, held, in_use, knock, now_us
+from net.marks import one_firewall
 
 from common.packets import UDP, udp
 from knocklet.wire import spa_packet
@@ -15,17 +16,6 @@ from lab.waiting import wait_until
 
 SSH, CAMERA, HEAT, ADMIN, NOBODY = 1, 2, 3, 4, 5  # services of conftest.CONFIG, by index
 SOURCES = ("packet", "stated", "any")
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
-
-
-@pytest.fixture
-def ben():
-    return KeyClient("ben")
 
 
 @pytest.fixture
@@ -37,9 +27,7 @@ def config(config, anna, ben):
 
 @pytest.fixture
 def engine(engine):
-    engine.trust_clock()
-    write_store(engine.state_dir)
-    return engine
+    return in_use(engine)
 
 
 @contextmanager
@@ -84,7 +72,7 @@ def test_open_renew_close(lab, dut, anna, family):
     assert lab.tcp_open(to, 22, timeout_s=0.1) == "silent"
 
 
-@NFT
+@one_firewall
 def test_devices_of_the_lan(lab, dut, anna):
     for to, source in ((lab.gateway.ip4, lab.client.ip4), (lab.camera.ip6, lab.client.ip6)):
         gateway = lab.gateway.ip6 if ":" in source else lab.gateway.ip4
@@ -147,7 +135,7 @@ def test_wanted_time(lab, dut, anna):
 # For whom
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("source", SOURCES)
 def test_source(lab, dut, config, anna, source):
     """packet: the sender, never stated; stated: the sender, and stated; any: whoever is named, of either family."""
@@ -172,7 +160,7 @@ def test_source(lab, dut, config, anna, source):
                 assert knock(lab, dut, anna.packet(SSH, CLOSE, source=stated), to) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_any_lets_in_who_is_named(lab, dut, ben):
     assert knock(lab, dut, ben.packet(SSH, source=lab.attacker.ip6)) == "accepted"
     assert lab.tcp_open(lab.gateway.ip6, 22, from_=lab.attacker) == "open"
@@ -207,7 +195,7 @@ def test_two_clients_behind_one_address(lab, dut, anna, ben):
 # Once
 
 
-@NFT
+@one_firewall
 def test_repeats(lab, dut, anna):
     """Three packets, 0, 300 and 900 ms: the later ones renew what lives; from two seconds on it is a new wish."""
     first_us = now_us()
@@ -244,7 +232,7 @@ def test_a_repeat_opens_no_used_one_shot_again(lab, dut, anna, other):
     assert lab.tcp_open(lab.gateway.ip4, 8443) == "open"
 
 
-@NFT
+@one_firewall
 def test_order(lab, dut, anna):
     """The later one came first: the earlier one is worth nothing any more, and neither is the same stamp in another packet."""
     early, late = anna.packet(SSH), anna.packet(SSH, ttl_s=5)
@@ -256,7 +244,7 @@ def test_order(lab, dut, anna):
     assert held(dut) == [("anna", "ssh", lab.client.ip4)]
 
 
-@NFT
+@one_firewall
 def test_time(lab, dut, anna):
     """Within a minute of the gateway's clock, either way; beyond it is refused, and nothing is lost by it."""
     too_far_s = 62 if now_us() // 1_000_000 % 60 < 30 else -62  # and still one of the slots that the filter knows
@@ -299,7 +287,7 @@ def wrong_packets(anna, ben):
     yield "unknown", stranger.packet(SSH)
 
 
-@NFT
+@one_firewall
 def test_wrong_packets(lab, dut, anna, ben):
     """Authentic ones are counted by what is wrong with them, and told once; all are met with silence."""
     with quiet(lab):
@@ -313,7 +301,7 @@ def test_wrong_packets(lab, dut, anna, ben):
     assert knock(lab, dut, anna.packet(SSH)) == "accepted", "no stamp of theirs was taken"
 
 
-@NFT
+@one_firewall
 def test_every_bit(lab, dut, anna):
     """None of the 704 packets that differ in one bit is accepted; what is wrong in slot or tag does not even get here."""
     good = anna.packet(SSH)
@@ -326,7 +314,7 @@ def test_every_bit(lab, dut, anna):
     wait_until(lambda: knock(lab, dut, anna.packet(SSH)) == "accepted", "the client itself gets in", interval_s=0.1)
 
 
-@NFT
+@one_firewall
 def test_length_and_form(lab, dut, anna):
     """Other lengths, fragments and IPv6 extension headers die in the kernel; options of IPv4 do not matter."""
     good = anna.packet(SSH)
@@ -348,7 +336,7 @@ def test_length_and_form(lab, dut, anna):
     assert by_hand(*ends6, udp(PORT, anna.packet(SSH))) == {"accepted": 1}
 
 
-@NFT
+@one_firewall
 def test_elsewhere(lab, dut, anna):
     """From the LAN, from the management network, and through the gateway: nothing opens."""
     packet = anna.packet(SSH)
@@ -377,7 +365,7 @@ def test_its_port_is_as_every_closed_one(lab, dut, anna, zone):
 # How much
 
 
-@NFT
+@one_firewall
 def test_rate(lab, dut, anna, ben):
     """Five at once, and 20 a second: what is more is not looked at; another client does not notice."""
     packets = [anna.packet(SSH) for _ in range(12)]
@@ -387,7 +375,7 @@ def test_rate(lab, dut, anna, ben):
     assert knock(lab, dut, anna.packet(SSH)) == "accepted"
 
 
-@NFT
+@one_firewall
 def test_grants_of_one_client(lab, dut, anna, ben):
     """Eight; what it holds can be renewed, what it closes makes room, and others have their own eight."""
 

@@ -5,17 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 from net import kernel
-from net.clients import GATEWAY, KeyClient, became, knock, now_us, slot_now, write_store
+from net.clients import GATEWAY, became, knock, now_us, slot_now, write_store
 from net.disk import Disk
+from net.marks import one_firewall
 
 SSH, ADMIN = 1, 4
-NFT = pytest.mark.parametrize("firewall", ["nft"], indirect=True)
 FAILING = "cannot be written, and works on in memory"
-
-
-@pytest.fixture
-def anna():
-    return KeyClient("anna")
 
 
 @pytest.fixture
@@ -91,7 +86,7 @@ def test_full(lab, engine, disk, anna):
     assert engine.told("store_failed") == []
 
 
-@NFT
+@one_firewall
 def test_full_before_the_first_start(lab, engine, anna):
     """There was never a store: signed knocks made from now on open."""
     disk = Disk(engine)
@@ -145,7 +140,7 @@ def failing(dut, call, error):
         strace.communicate()
 
 
-@NFT
+@one_firewall
 @pytest.mark.parametrize("call, error", [("fsync", "EIO"), ("write", "EIO"), ("write", "ENOSPC"), ("openat", "EROFS")])
 def test_a_call_that_fails(lab, engine, anna, call, error):
     write_store(engine.state_dir)
@@ -155,7 +150,7 @@ def test_a_call_that_fails(lab, engine, anna, call, error):
     works_again(lab, engine, anna, *used)
 
 
-@NFT
+@one_firewall
 def test_killed_while_it_fails(lab, engine, disk, anna):
     """The run directory has it."""
     engine.start()
@@ -167,7 +162,7 @@ def test_killed_while_it_fails(lab, engine, disk, anna):
     works_again(lab, engine, anna, *used)
 
 
-@NFT
+@one_firewall
 def test_not_trusted_and_not_stored(lab, engine, disk, anna):
     """Without clock and storage nothing opens: nobody could refuse it the second time."""
     engine.trust_clock(False)
@@ -181,7 +176,7 @@ def test_not_trusted_and_not_stored(lab, engine, disk, anna):
     assert knock(lab, engine, packet) == "replayed"
 
 
-@NFT
+@one_firewall
 def test_stamped_before_trust(lab, engine, disk, anna):
     """What is not stored may be older than the next start, but never than this one."""
     early = anna.packet(SSH)

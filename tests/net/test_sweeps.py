@@ -9,6 +9,7 @@ import time
 
 import pytest
 from net import kernel
+from net.marks import one_firewall
 from net.sweeps import CHUNK, Sweep, completed, every_tenth, judged, seen, send, source_of, ten_in_turn
 
 from lab import generator
@@ -146,7 +147,7 @@ def test_no_sweep_opens_long(lab, dut):
 
 
 @pytest.mark.parametrize("decoys", [1])
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_no_sweep_in_port_order_opens_with_the_fewest_decoys(lab, dut, decoys):
     """There are those that lie between steps, and no other that could help by chance."""
     assert 1 < dut.ctl("status")["decoys"] <= sum(map(len, SEQUENCES.values()))
@@ -154,14 +155,14 @@ def test_no_sweep_in_port_order_opens_with_the_fewest_decoys(lab, dut, decoys):
 
 
 @pytest.mark.parametrize("decoys", [0])
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_without_decoys_the_same_sweeps_open(lab, dut, decoys):
     found = results(lab, dut, sweeps(seeds=1))
     assert [(name, opened) for name, opened, _ in found] == [(name, possible) for name, _, possible in found]
 
 
 @pytest.mark.parametrize("decoys", [1, 0])
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_ten_hosts_share_a_sweep(lab, dut, decoys):
     """Each takes every tenth port, all at once; the first one comes by all steps of "round", and by decoys between them."""
     hosts = {source_of(number, 4): range(number or 10, 65536, 10) for number in range(10)}
@@ -186,7 +187,7 @@ def rest_after_sweeps(lab, dut):
     assert opened(lab, lab.attacker.ip4) == set()
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_a_source_that_sweeps_rests_and_no_other(lab, dut):
     rest_after_sweeps(lab, dut)
 
@@ -204,7 +205,7 @@ def test_a_source_that_swept_gets_in_after_its_rest(lab, dut):
 
 @pytest.mark.parametrize("decoys", [DECOYS, 0])
 @pytest.mark.parametrize("scan", ["tcp", "udp"])
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_nmap(lab, dut, scan, decoys):
     """nmap in the order of the ports: TCP all of them, UDP those around the steps."""
     command = {"tcp": ["-sS", "-p-"], "udp": ["-sU", "-p", "6000-12000"]}[scan]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-import pytest
+from net.marks import one_firewall
 
 from lab.waiting import wait_until
 
@@ -37,7 +37,7 @@ print("stdout", engine.stdout.read(), flush=True)
 """
 
 
-@pytest.mark.parametrize("firewall", ["nft"], indirect=True)
+@one_firewall
 def test_syslog(lab, engine, tmp_path):
     (tmp_path / "dev").mkdir()
     command = ["unshare", "-m", sys.executable, "-c", SYSLOG, tmp_path / "dev", *engine.command("--syslog")]

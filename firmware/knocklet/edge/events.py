@@ -58,3 +58,4 @@ class Events:
             follower(line)
         if self.reports:
             self.reports.event(event)
+        self._loop.tidy_later(now_ms)

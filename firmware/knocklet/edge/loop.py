@@ -3,12 +3,14 @@
 Rings come first and are emptied in portions, so that neither a flood starves the rest nor the rest a knock.
 """
 
+import gc
 import select
 import time
 
 from ..core.clock import MASK, after, left
 
 _DAY_MS = 86_400_000
+_TIDY_MS = 50
 
 
 def now_ms():
@@ -25,6 +27,7 @@ class Loop:
         self._next_ms = -1  # when the first timer is due, valid while _has_timer
         self._has_timer = False
         self.turns = 0  # wake-ups, for status
+        self._tidying = self.timer(_tidy)
 
     def add(self, sock, handler):
         """Call `handler(flags)` when `sock` is readable or has an error."""
@@ -54,6 +57,10 @@ class Loop:
         """As start, but a timer that is due earlier stays: whoever calls this again and again cannot put it off."""
         if wait_ms >= 0 and (handle[0] < 0 or left(now_ms, handle[0]) > wait_ms):
             self.start(handle, now_ms, wait_ms)
+
+    def tidy_later(self, now_ms):
+        """Much was allocated: collect it in a quiet moment, or that falls into a next knock, and takes longer than it."""
+        self.sooner(self._tidying, now_ms, _TIDY_MS)
 
     def _plan(self, now_ms):
         self._has_timer = False
@@ -99,3 +106,8 @@ class Loop:
                 if wait_ms >= 0:
                     handle[0] = after(now_ms, min(wait_ms, _DAY_MS))
         self._plan(now_ms)
+
+
+def _tidy(_now_ms):
+    gc.collect()
+    return -1
