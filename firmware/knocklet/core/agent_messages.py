@@ -8,6 +8,7 @@
                                                           acknowledged, again
       "A" token(u32)                                      the broker has acknowledged this one
       "R" length of verb(u8) verb payload                 a plain request came from the broker
+      "M" sealed message                                  so did this: of whatever topic, what it is for is in it
 
 Integers are big endian. Token 0 needs no acknowledgement. The engine never waits: what does not fit the socket's buffer is sent
 when the agent has read. Either side ends the connection on a message that is none of these; the agent has no rights, and
@@ -16,10 +17,12 @@ whatever it sends costs the engine a bounded time.
 
 from struct import pack, unpack_from
 
+from ..wire import sealed
+
 VERSION = 1
-LIMIT_BYTES = 65536  # of one message
+LIMIT_BYTES = 65536  # of one message to the agent
 REQUEST_BYTES = 1024  # of the payload of a request
-HELLO, PUBLISH, START, ACKNOWLEDGE, REQUEST = b"H", b"P", b"S", b"A", b"R"
+HELLO, PUBLISH, START, ACKNOWLEDGE, REQUEST, SEALED = b"H", b"P", b"S", b"A", b"R", b"M"
 RETAIN = 1  # flag of PUBLISH
 TOKENS = 0x3FFFFFFF  # a small integer everywhere; they count on from 1
 DIRECTORY, SOCKET = "-agent", "engine"  # where: the run directory's name and this, and the socket in it
@@ -49,6 +52,7 @@ def parse(message):
     """(kind, fields of it ...) of a message. Raises ValueError for anything that is none.
 
     (HELLO, name)  (PUBLISH, flags, token, topic, payload)  (START,)  (ACKNOWLEDGE, token)  (REQUEST, verb, payload)
+    (SEALED, message)
     """
     kind, size = message[:1], len(message)
     if kind == START and size == 1:
@@ -60,6 +64,8 @@ def parse(message):
     if kind == REQUEST and size >= 2 and 2 + message[1] <= size <= 2 + message[1] + REQUEST_BYTES:
         end = 2 + message[1]
         return REQUEST, _text(message[2:end]), message[end:]
+    if kind == SEALED and sealed.BYTES < size <= 1 + sealed.LIMIT_BYTES:
+        return SEALED, message[1:]
     if kind == PUBLISH and size >= 7:
         flags, token, length = unpack_from(">BIB", message, 1)
         if 7 + length <= size and token <= TOKENS:

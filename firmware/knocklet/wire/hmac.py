@@ -51,14 +51,17 @@ def hkdf(ikm, salt, *infos):
     return [hmac(key, info, b"\x01") for info in infos]
 
 
-def keystream(key, iv, count):
-    """`count` bytes to XOR a text with. Never twice with the same key and iv (16 bytes)."""
-    stream = b""
-    number = 0
-    while len(stream) < count:
-        stream += hmac(key, b"ks1", iv, number.to_bytes(4, "big"))
-        number += 1
-    return stream[:count]
+def keystream(key, iv, count, number=0):
+    """`count` bytes to XOR a text with, from block `number` (of 32 bytes) on. Never twice with the same key and iv (16 bytes)."""
+    inner_block, outer_block = pads(key)
+    blocks = []
+    for block in range(number, number + -(-count // BYTES)):
+        inner = sha256(inner_block)
+        inner.update(b"ks1" + iv + block.to_bytes(4, "big"))
+        outer = sha256(outer_block)
+        outer.update(inner.digest())
+        blocks.append(outer.digest())
+    return b"".join(blocks)[:count]
 
 
 def xor(one, other):

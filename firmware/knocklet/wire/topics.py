@@ -5,9 +5,14 @@ STATUS = "status"  # plain online or offline, the last will: the only one withou
 INFO, STATE, GRANTS, CONFIG = "info", "state", "grants", "config"
 RETAINED = (INFO, STATE, GRANTS, CONFIG)  # besides STATUS
 EVENT = "event"
+SET = "set"  # a sealed config
 REQUEST = "request/"
 RESPONSE = "response/"
 PLAIN_VERBS = ("close", "close_all")  # what a request may ask without a seal
+# What a sealed command may ask.
+VERBS = (
+    "confirm", "rollback", "open", "close", "close_all", "approve", "deny", "arm", "disarm", "revoke", "reload", "selftest", "pull",
+)  # fmt: skip
 ONLINE, OFFLINE = b"online", b"offline"
 DISCOVERY = "/device/%s/config"  # below Home Assistant's prefix
 HOME_ASSISTANT = "homeassistant"
