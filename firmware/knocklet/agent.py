@@ -1,4 +1,4 @@
-"""The agent: carries the engine's reports to the broker and plain requests back. It decides nothing and holds no rights.
+"""The agent: carries the engine's reports to the broker, requests and sealed messages back. It decides nothing, has no rights.
 
     knocklet_agent.py [--config FILE] [--run-dir DIR] [--user NAME] [--check]
 
@@ -63,7 +63,7 @@ class Agent:
         if name != self._name:
             self._name = name
             self._gate = Gate(name, now_ms())
-        filters = [topics.topic(name, topics.REQUEST + "+")]
+        filters = [topics.topic(name, topics.REQUEST + "+"), topics.topic(name, topics.SET)]
         if self._prefix:
             filters.append(self._prefix + "/status")
         self._broker.use(name, filters)
@@ -104,9 +104,9 @@ class Agent:
                 wait_ms = _BIRTH_MS[0] + int.from_bytes(os.urandom(2), "big") % _BIRTH_MS[1]
                 self.loop.sooner(self._birth, now_ms(), wait_ms)
             return
-        verb = self._gate.verb(topic, payload, retained, now_ms())
-        if verb:
-            self._engine.send(agent_messages.request(verb, payload))
+        made = self._gate.message(topic, payload, retained, now_ms())
+        if made:
+            self._engine.send(made)
         self.loop.sooner(self._sums, now_ms(), _SUM_MS)
 
     def acknowledged(self, token):

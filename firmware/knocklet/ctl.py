@@ -1,6 +1,6 @@
 """knockletctl: asks the running engine, on the gateway itself, as root.
 
-    knockletctl.py [--run-dir DIR] [--json] status | grants | close SERVICE [ADDRESS] | close --all | reload | events
+    knockletctl.py [--run-dir DIR] [--json] status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | events
 
 Exit codes: 0 done, 1 the engine refused, 2 wrong use or refused configuration, 3 no engine answers.
 """
@@ -14,13 +14,16 @@ from .edge import run_dir
 from .edge.control import SOCK_SEQPACKET, socket_address
 
 _ANSWER_BYTES = 65536
-_USE = "use: knockletctl [--run-dir DIR] [--json] status | grants | close SERVICE [ADDRESS] | close --all | reload | events"
+_USE = ("use: knockletctl [--run-dir DIR] [--json] "
+        "status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | events")  # fmt: skip
 
 
 def _request(words):
     """The request for the words of a command line, or None when they are not understood."""
     if len(words) == 1 and words[0] in ("status", "grants", "reload", "events"):
         return {"verb": words[0]}
+    if words == ["reload", "--file"]:
+        return {"verb": "reload", "file": True}
     if words == ["close", "--all"]:
         return {"verb": "close", "all": True}
     if words[:1] == ["close"] and 2 <= len(words) <= 3 and not words[1].startswith("-"):

@@ -18,8 +18,10 @@ from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
-from .edge import boot_counter, conntrack, firewall, key_file, listening, options, policy_file, requests, run_dir, users
+from .core.rights import Rights
+from .edge import boot_counter, conntrack, firewall, floors, listening, options, policy_file, requests, run_dir, users
 from .edge.agent_socket import AgentSocket
+from .edge.configuration import Configuration
 from .edge.control import Control
 from .edge.doors import Doors
 from .edge.events import Events
@@ -33,6 +35,7 @@ from .edge.ports import Ports
 from .edge.reports import Reports
 from .edge.rtnetlink import Rtnetlink
 from .edge.verbs import Verbs
+from .edge.wishes import Wishes
 from .wire.keys import event_key
 
 _CONFIG = "/etc/knocklet/config.json"
@@ -51,27 +54,28 @@ class Engine:
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
-        self.config_path = config_path
-        self._folder = config_path.rpartition("/")[0] or "."
         self.directory = directory
         self.policy = None
         self.firewall_why = ""
         self.clients = None  # ClientKnocks, where there are clients with keys
         self.warnings = []
         self.started_ms = now_ms()
-        self.config_sha256 = ""
         self.agent = None  # AgentSocket, where there is something to report and somebody to take it
+        self.orders = None  # Orders, where there is an agent
         self.log = log
         self.loop = Loop()
         self.events = Events(self.log.write, self.loop)
         self.doors = Doors(self.loop, self.events, conntrack.cut)
+        self.wishes = Wishes(self.loop, self.doors, self.events)
+        self.configuration = Configuration(config_path, self.loop, self.events, self)
         self.interfaces = Interfaces(self.loop, self.events)
-        self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.events)
+        self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.wishes, self.events)
         self.ports = Ports(self._matcher, self.interfaces, self.knocks)
         self.loop.rings_ready = self.knocks.rings_ready
         self._agent_user = agent_user
         self._clock = clock
         self._verbs = Verbs(self).table()
+        self._rights = Rights()
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
 
@@ -89,20 +93,24 @@ class Engine:
         restored = len(self.doors.grants.live)
         self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME, restored=restored)
 
-    def _report(self, key):
+    def _report(self):
         """From now on report, if the gateway has a key and an agent. Else say what is missing: a reload tries again."""
         user = users.find(self._agent_user)
+        folder, key = self.configuration.folder, self.configuration.key
         if not key or not user:
-            what = "user " + self._agent_user if key else "file " + self._folder + "/key"
+            what = "user " + self._agent_user if key else "file " + folder + "/key"
             self.warnings.append("nothing is reported: no " + what)
             return
-        boot, stored = boot_counter.advance(self._folder + "/state", self.directory)
+        boot, stored = boot_counter.advance(folder + "/state", self.directory)
         secret = event_key(key, self.policy.name)
         owner = int.from_bytes(sha256(secret).digest()[:4], "big")
         outbox = Outbox(open_mapped(self.directory + "/outbox", BYTES), owner)
         reports = Reports(self, self.policy.name, secret, boot, outbox)
         directory = self.directory + agent_messages.DIRECTORY
-        self.agent = AgentSocket(directory, user[0], self.loop, reports, self._plain_request, now_ms)
+        from .edge.orders import Orders  # only whoever has a key can give any
+
+        self.orders = Orders(self, self.policy.name, key)
+        self.agent = AgentSocket(directory, user[0], self.loop, reports, self._plain_request, self.orders, now_ms)
         self.events.reports = reports
         if not stored:
             self.events.tell(now_ms(), "store_failed", reason="the count of starts")
@@ -111,16 +119,20 @@ class Engine:
         return requests.answer(verb, payload, self._verbs["close"])
 
     def apply(self):
-        """Read the configuration and put it into force, or leave everything as it is. Raises KnockletError."""
+        """What is confirmed is put into force (again), or everything stays as it is. Raises KnockletError."""
         gc.collect()
         try:
-            new, digest, warnings = policy_file.read(self.config_path)
+            self.configuration.apply()
         except MemoryError:
             raise KnockletError("the configuration: found more than fits in memory; allowed: fewer clients, or a larger heap: "
                                 "micropython -X heapsize=4M")  # fmt: skip
+        for line in self.warnings:
+            say(line)
+
+    def force(self, new, warnings):
+        """Put this policy into force, or leave everything as it is. Raises KnockletError."""
         if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
-        key = key_file.read(self._folder + "/key") if new.name else None
         for service in new.services:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
@@ -133,33 +145,53 @@ class Engine:
             close_rings(rings)
             raise
         self.policy = new
-        self._apply_clients(new)
+        self._apply_clients()
         self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
-        self.config_sha256 = digest
         self.firewall_why = why
         self.warnings = new.warnings + warnings
         if new.name and not self.agent:
             try:
-                self._report(key)
+                self._report()
             except OSError as error:  # doors are more than reports
                 self.warnings.append("nothing is reported: the system refused (error %d)" % error.errno)
-        for line in self.warnings:
-            say(line)
         if self.clients:
             self.clients.tell(now_ms())
+        self.changed()
+
+    def changed(self):
+        """What is retained at the broker is to be told anew."""
         if self.events.reports:
             self.events.reports.all_changed()
 
-    def _apply_clients(self, new):
-        if new.clients and not self.clients:
-            from .edge.client_knocks import ClientKnocks  # a gateway without clients has room for other things
+    def need_clients(self):
+        """ClientKnocks, also where no client has a key yet. A gateway without any key has room for other things."""
+        if not self.clients:
+            from .edge.client_knocks import ClientKnocks
 
-            places = (self._folder + "/state", self.directory, self._clock)
+            places = (self.configuration.folder + "/state", self.directory, self._clock)
             seed = _random_below(1 << 16)
-            self.clients = ClientKnocks(places, self.loop, self.doors, self.events, self.ports.time_changed, seed)
+            changed = self.ports.time_changed
+            self.clients = ClientKnocks(places, self.loop, self.doors, self.wishes, self.events, changed, seed)
             self.knocks.clients = self.ports.clients = self.clients
+        return self.clients
+
+    def _apply_clients(self):
+        """After a change of the policy."""
+        self.doors.close(self._rights.lost(self.policy, self.doors.grants.live), "config", now_ms(), True)
+        if self.policy.clients or self.configuration.key:
+            self.need_clients()
         if self.clients:
-            self.clients.apply(new, now_ms())
+            self.clients.apply(self.policy, now_ms())
+
+    def revoke(self, fingerprints):
+        """Refuse these keys for ever. Returns whether that is on storage; in force it is in any case."""
+        stored = [floors.revoke(self.clients, fingerprint, now_ms()) for fingerprint in fingerprints]
+        for fingerprint in fingerprints:
+            self.policy.leave_out(fingerprint)
+        if fingerprints:
+            self._apply_clients()
+            self.ports.time_changed(now_ms())
+        return all(stored)
 
     def _forget_old(self, at_ms):
         self.attempts.forget_old(at_ms)

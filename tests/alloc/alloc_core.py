@@ -466,7 +466,7 @@ class Clients:
 SOURCES = [bytes([number] * 24) for number in range(3)]
 events = Events(None, NoLoop())
 events.tell = lambda now_ms, event_type, **fields: None
-knocks = Knocks(Interfaces, matcher, None, events)
+knocks = Knocks(Interfaces, matcher, None, None, events)
 
 
 @case("Events.noise")

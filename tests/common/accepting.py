@@ -116,7 +116,7 @@ class Accepting:
         self.gate.set_clients(clients)
         self.gate.set_slots((SLOT - 1, SLOT, SLOT + 1))
         admission = Admission(self.store, self.doors.grants)
-        self.signed = SignedKnocks(self.gate, admission, self._stored, self.clock, self.doors, self.events)
+        self.signed = SignedKnocks(self.gate, admission, self._stored, self.clock, self.doors, self.doors, self.events)
         self.signed.spa_port = SPA_PORT
         self._packet = Packet()
 

@@ -72,7 +72,7 @@ class Base(unittest.TestCase):
         client_knocks.mac_speed = self
         doors, events = Doors(self.done), Events(self.done)
         try:
-            self.knocks = ClientKnocks(("/state", "/run", clock), self.loop, doors, events, self.changes.append, 1)
+            self.knocks = ClientKnocks(("/state", "/run", clock), self.loop, doors, doors, events, self.changes.append, 1)
         finally:
             client_knocks.ReplayStore, client_knocks.WallClock, client_knocks.mac_speed = before
         self.doors, self.store, self.clock = doors, self.knocks.store, self.knocks.clock

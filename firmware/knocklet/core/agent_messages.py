@@ -17,7 +17,8 @@ whatever it sends costs the engine a bounded time.
 
 from struct import pack, unpack_from
 
-from ..wire import sealed
+from ..wire.sealed import BYTES as SEALED_BYTES
+from ..wire.sealed import LIMIT_BYTES as SEALED_LIMIT_BYTES
 
 VERSION = 1
 LIMIT_BYTES = 65536  # of one message to the agent
@@ -48,6 +49,10 @@ def request(verb, payload):
     return REQUEST + bytes([len(verb)]) + verb.encode() + payload
 
 
+def sealed(message):
+    return SEALED + message
+
+
 def parse(message):
     """(kind, fields of it ...) of a message. Raises ValueError for anything that is none.
 
@@ -64,7 +69,7 @@ def parse(message):
     if kind == REQUEST and size >= 2 and 2 + message[1] <= size <= 2 + message[1] + REQUEST_BYTES:
         end = 2 + message[1]
         return REQUEST, _text(message[2:end]), message[end:]
-    if kind == SEALED and sealed.BYTES < size <= 1 + sealed.LIMIT_BYTES:
+    if kind == SEALED and 1 + SEALED_BYTES <= size <= 1 + SEALED_LIMIT_BYTES:
         return SEALED, message[1:]
     if kind == PUBLISH and size >= 7:
         flags, token, length = unpack_from(">BIB", message, 1)

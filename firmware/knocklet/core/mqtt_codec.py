@@ -9,8 +9,11 @@ standard "MQTT Version 3.1.1"; the numbers in brackets are its statements.
 
 from struct import pack
 
+from ..wire.sealed import LIMIT_BYTES as SEALED_BYTES
+
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
-LIMIT_BYTES = 2048  # of what follows the remaining length of a packet to us: requests have 1024 and a topic
+LIMIT_BYTES = SEALED_BYTES + 256  # of what follows the remaining length of a packet to us: a sealed message and its topic
+_SUBACK_BYTES = 64
 REFUSED = 0x80  # in a SUBACK
 _RETAIN, _QOS, _DUP = 0x01, 0x06, 0x08
 _QOS_1 = 0x02
@@ -21,7 +24,7 @@ _RECEIVED = {
     CONNACK: (0, 2, 2),
     PUBLISH: (None, 3, LIMIT_BYTES),
     PUBACK: (0, 2, 2),
-    SUBACK: (0, 3, LIMIT_BYTES),
+    SUBACK: (0, 3, _SUBACK_BYTES),
     PINGRESP: (0, 0, 0),
 }
 PING = b"\xc0\0"

@@ -4,7 +4,10 @@ Every key is known, every type and range is checked; one wrong thing refuses the
 what was found and what is allowed.
 """
 
+from binascii import unhexlify
+
 from ..wire import otp_ports
+from ..wire.keys import FINGERPRINT_BYTES
 from ..wire.names import is_name
 from . import clients, sequences, services
 from .checked_table import Table
@@ -15,6 +18,7 @@ from .strict_json import loads
 
 DECOYS = 64
 _INTERFACES = 8
+_REVOKED = 128
 CLIENTS_FILE = "clients.json"  # beside the configuration
 OTP_PAIRS = 64  # of client and service
 _OTP_STEPS = 384  # of all pairs in one slot: the kernel filter has to hold those of three
@@ -25,19 +29,30 @@ _KNOCK_PORT = 62201  # of fwknop: told apart by length
 
 class Policy:
     """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences, clients:
-    lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; warnings: lines."""
+    lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; revoked: fingerprints of keys that are
+    to be refused for ever; warnings: lines."""
+
+    def leave_out(self, fingerprint):
+        """The client with this key is none any more."""
+        self.clients = [one for one in self.clients if fingerprint not in (one.fingerprint, one.fwknop_fingerprint)]
+        self.otp.pairs = [pair for pair in self.otp.pairs if pair[0] in self.clients]
 
 
 class OtpSettings:
     """How one-time sequences are made: protocol, count, low, high, window_ms; pairs: list of (Client, Service)."""
 
 
-def load(data, clients_data=None):
-    """The Policy in `data` (bytes of a JSON file). clients_data: the same of a file for clients alone. Raises ConfigError."""
+def merged(data, clients_data=None):
+    """The values of a configuration (bytes of a JSON file) and of a file for clients alone. Raises ConfigError."""
     values = loads(data)
     if clients_data is not None and isinstance(values, dict):
         _add_clients(values, clients_data)
-    top = Table(values, "the configuration")
+    return values
+
+
+def load(data, clients_data=None, is_revoked=None):
+    """The Policy in them. is_revoked(fingerprint): has a key lost all its rights? Raises ConfigError."""
+    top = Table(merged(data, clients_data), "the configuration")
     policy = Policy()
     policy.name = top.text("id", "")
     if policy.name and not is_name(policy.name):
@@ -50,6 +65,8 @@ def load(data, clients_data=None):
     by_name = {service.name: service for service in policy.services}
     policy.sequences = [sequences.read(name, table, by_name) for name, table in top.tables("sequences", SEQUENCES)]
     policy.clients = [clients.read(name, table, by_name, policy.name) for name, table in top.tables("clients", clients.LIMIT)]
+    policy.revoked = _revoked(top)
+    left_out = _leave_out(policy, is_revoked)
     policy.otp = _otp(top.table("otp", {}), policy.clients)
     policy.spa_port = _knock_port(top, "spa", policy)
     policy.fwknop_port = _knock_port(top, "fwknop", policy)
@@ -58,6 +75,7 @@ def load(data, clients_data=None):
     sequences.check(policy, no_decoys(policy))
     _check_clients(policy)
     policy.warnings = _warnings(policy)
+    policy.warnings += ["clients.%s: its key is revoked: it opens nothing" % name for name in left_out]
     return policy
 
 
@@ -83,6 +101,26 @@ def _interfaces(top):
         if name[0] in "-." or names.count(name) > 1:
             top.fail("interfaces", name, "each interface once, beginning with a letter or digit")
     return names
+
+
+def _revoked(top):
+    texts = top.texts("revoked", 0, _REVOKED, [])
+    for text in texts:
+        if len(text) != 2 * FINGERPRINT_BYTES or any(digit not in "0123456789abcdef" for digit in text):
+            top.fail("revoked", text, "fingerprints of keys, %d hex digits" % (2 * FINGERPRINT_BYTES))
+    return [unhexlify(text) for text in texts]
+
+
+def _leave_out(policy, is_revoked):
+    """Clients with a revoked key are none. Returns their names."""
+    refused = [
+        client
+        for client in policy.clients
+        for key in (client.fingerprint, client.fwknop_fingerprint)
+        if key and (key in policy.revoked or is_revoked and is_revoked(key))
+    ]
+    policy.clients = [client for client in policy.clients if client not in refused]
+    return sorted({client.name for client in refused})
 
 
 def _otp(table, all_clients):

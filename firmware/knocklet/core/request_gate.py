@@ -1,10 +1,8 @@
-"""Which messages from the broker reach the engine: plain requests, short, not retained, and not too many.
+"""Which messages from the broker reach the engine: plain requests, short, and sealed ones; not retained, and not too many."""
 
-Sealed requests are not taken yet: the engine would refuse them.
-"""
-
-from ..wire import topics
-from .agent_messages import REQUEST_BYTES
+from ..wire import sealed, topics
+from .agent_messages import REQUEST_BYTES, request
+from .agent_messages import sealed as sealed_message
 from .clock import age
 
 _BURST = 10
@@ -16,18 +14,27 @@ class Gate:
 
     def __init__(self, name, now_ms):
         self.passed = self.dropped = 0
+        self._set = topics.topic(name, topics.SET).encode()
         self._base = topics.topic(name, topics.REQUEST).encode()
         self._room_ms = _BURST * _EACH_MS
         self._since_ms = now_ms
 
-    def verb(self, topic, payload, retained, now_ms):
-        """The verb of the request that this message (bytes) is, None when it is not to be passed on."""
+    def message(self, topic, payload, retained, now_ms):
+        """What the engine is told of a message from the broker (bytes), None when it is not to be passed on."""
+        made = None if retained else self._message(topic, payload)
+        if made is None or not self._has_room(now_ms):
+            self.dropped += 1
+            return None
+        self.passed += 1
+        return made
+
+    def _message(self, topic, payload):
         found = topic[len(self._base) :] if topic[: len(self._base)] == self._base else b""
+        if topic == self._set or found and payload[: len(sealed.MAGIC)] == sealed.MAGIC:
+            return sealed_message(payload) if sealed.BYTES <= len(payload) <= sealed.LIMIT_BYTES else None
         for verb in topics.PLAIN_VERBS:
-            if found == verb.encode() and not retained and len(payload) <= REQUEST_BYTES and self._has_room(now_ms):
-                self.passed += 1
-                return verb
-        self.dropped += 1
+            if found == verb.encode() and len(payload) <= REQUEST_BYTES:
+                return request(verb, payload)
         return None
 
     def _has_room(self, now_ms):

@@ -5,16 +5,17 @@ from .checked_table import REQUIRED
 from .errors import ConfigError
 from .packet import TCP, UDP
 
-LIMIT = 32
+LIMIT = 64
 _DAY_S = 86_400
 _TTL_S = 30
 
 
 class Service:
-    """index, name, protocol, port, to, to_port, to6, to6_port, masquerade, ttl_s, idle_s, max_s, one_shot, cut, families.
+    """index, name, protocol, port, to, to_port, to6, to6_port, masquerade, ttl_s, idle_s, max_s, one_shot, cut,
+    approval, families.
 
     ttl_s is 0 where idle_s and max_s are set, and the other way round. to: 4 bytes or None; to6: 16 bytes or None.
-    families: the address families it can be opened for, a tuple of 4 and 6.
+    families: the address families it can be opened for, a tuple of 4 and 6. approval: the owner is asked before it opens.
     """
 
     def life_s(self, wanted_s=0):
@@ -30,8 +31,8 @@ class Service:
 
 
 _SHAPE = (
-    "index", "name", "protocol", "port", "to", "to_port", "to6", "to6_port", "masquerade",
-    "ttl_s", "idle_s", "max_s", "one_shot", "cut",
+    "index", "name", "protocol", "port", "to", "to_port", "to6", "to6_port", "masquerade", "idle_s",
+    "one_shot", "cut",
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def read(name, table):
     service.max_s = table.integer("max", 0, 1, _DAY_S)
     service.one_shot = table.choice("one_shot", False, (True, False))
     service.cut = table.choice("cut", False, (True, False))
+    service.approval = table.choice("approval", False, (True, False))
     if bool(service.idle_s) != bool(service.max_s) or service.idle_s and service.idle_s >= service.max_s:
         table.fail("idle", service.idle_s or "nothing", "'idle' and 'max' together, 'idle' shorter than 'max'")
     if service.idle_s and "ttl" in table.values:

@@ -12,6 +12,7 @@ import socket
 from ..core import agent_messages
 from ..core.clock import age
 from ..wire import topics
+from ..wire.sealed import LIMIT_BYTES as SEALED_BYTES
 from . import libc
 from .control import SOCK_SEQPACKET, socket_address
 
@@ -24,17 +25,20 @@ _REQUESTS_MORE = 2  # each quarter of a second
 _SETTLE_MS = 200  # after a change, before retained topics are sent: one knock is several changes
 _GAP_MS = 1000  # between two of the same
 _SO_PASSRIGHTS = 83
+_FIRST = bytearray(1)  # byte of the next message: its kind
 _BLOCKED_MS = 5000  # after the agent's buffer was full: the next look, should nothing else happen
 
 
 class AgentSocket:
-    def __init__(self, directory, uid, loop, reports, requests, clock):
-        """directory: made here; uid: the agent's user. requests(verb, payload) -> answer (dict); clock() -> ms."""
-        self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "paused": 0}
+    def __init__(self, directory, uid, loop, reports, requests, orders, clock):
+        """directory: made here; uid: the agent's user. requests(verb, payload) -> answer (dict); orders: edge.orders.Orders;
+        clock() -> ms."""
+        self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "sealed": 0, "paused": 0}
         self._uid = uid
         self._loop = loop
         self._reports = reports
         self._requests = requests
+        self._orders = orders
         self._clock = clock
         self._client = None
         self._started = False  # the broker has taken the agent in
@@ -109,16 +113,18 @@ class AgentSocket:
             if self._spent >= _BUDGET or not self._client:
                 return
             try:
-                data = self._client.recv(agent_messages.REQUEST_BYTES + 256)
+                data = self._receive()
             except OSError as error:
                 if error.errno == libc.EAGAIN:
                     break
                 data = b""
-            if not data:
+            if data == b"":
                 self._leave()
                 return
             self._spend()
             self.counts["messages"] += 1
+            if data is None:
+                continue
             try:
                 message = agent_messages.parse(data)
             except ValueError:
@@ -130,6 +136,19 @@ class AgentSocket:
             self._leave()
         else:
             self._pump()
+
+    def _receive(self):
+        """One message, b"" at the end, None for a sealed one that comes too soon: it is not even read. Raises OSError."""
+        size = libc.recv(self._client.fileno(), _FIRST, 1, libc.MSG_PEEK | libc.MSG_TRUNC | libc.MSG_DONTWAIT)
+        if size < 1 or _FIRST != agent_messages.SEALED:
+            return self._client.recv(agent_messages.REQUEST_BYTES + 256)
+        if self._orders.has_room():
+            try:
+                return self._client.recv(min(size, 2 + SEALED_BYTES))
+            except MemoryError:
+                pass
+        self._client.recv(1)
+        return None
 
     def _obey(self, message):
         kind = message[0]
@@ -147,8 +166,16 @@ class AgentSocket:
         elif kind == agent_messages.REQUEST and message[1] in topics.PLAIN_VERBS and self._requests_left > 0:
             self._requests_left -= 1
             self.counts["requests"] += 1
-            topic = topics.RESPONSE + message[1]
-            self._publish(0, 0, topic, self._reports.make(topic, self._requests(message[1], message[2])))
+            self._answer(message[1], self._requests(message[1], message[2]))
+        elif kind == agent_messages.SEALED:
+            self.counts["sealed"] += 1
+            answer = self._orders.obey(message[1])
+            if answer:
+                self._answer(answer[0], answer[1])
+
+    def _answer(self, verb, fields):
+        topic = topics.RESPONSE + verb
+        self._publish(0, 0, topic, self._reports.make(topic, fields))
 
     # What it is told
 

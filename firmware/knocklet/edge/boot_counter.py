@@ -4,8 +4,9 @@ It is on storage (in the state directory) and, for when that cannot be written, 
 the time in seconds since 1970, for storage that forgets: an overlay, an old image.
 """
 
-import os
 import time
+
+from . import whole_file
 
 _DIGITS = 10
 
@@ -18,27 +19,15 @@ def advance(state_dir, run_dir):
 
 
 def _read(directory):
-    try:
-        with open(directory + "/boot") as file:
-            text = file.read(_DIGITS)
-        return int(text) if text.isdigit() else 0
-    except (OSError, ValueError):
-        return 0
+    text = whole_file.read(directory + "/boot", _DIGITS)[:_DIGITS]
+    return int(text) if text.isdigit() else 0
 
 
 def _write(directory, number):
-    """Whole or not at all, also when the power fails."""
+    whole_file.make_directory(directory)
     try:
-        os.mkdir(directory)
-    except OSError:
-        pass  # it is there, or the next line says so
-    try:
-        with open(directory + "/boot.new", "w") as file:
-            file.write("%d" % number)
-            file.flush()  # MicroPython's flush() is fsync()
-        os.rename(directory + "/boot.new", directory + "/boot")
-        with open(directory + "/boot", "r+") as file:
-            file.flush()
+        whole_file.write(directory + "/boot", b"%d" % number)
+        whole_file.flush_directory(directory)
         return True
     except OSError:
         return False

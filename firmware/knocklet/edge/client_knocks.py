@@ -1,4 +1,4 @@
-"""Clients with keys: what they have used up, what time it is, and so whose tags and ports are right now; who has lost a right.
+"""Clients with keys: what they have used up, what time it is, and so whose tags and ports are right now.
 
 An engine without clients has none of this: neither files nor timers.
 """
@@ -7,7 +7,6 @@ from ..core import verdict
 from ..core.admission import FWKNOP_WINDOW_US, STAMPS, Admission
 from ..core.filter import spa_any, spa_slots, spa_tags, tags_block
 from ..core.gate import Gate
-from ..core.grants import RESTORED
 from ..core.mac_budget import WINDOW_MS
 from ..core.otp import Otp
 from ..core.request import Request
@@ -23,7 +22,7 @@ BATTERY = "battery"
 
 
 class ClientKnocks:
-    def __init__(self, places, loop, doors, events, changed, seed):
+    def __init__(self, places, loop, doors, wishes, events, changed, seed):
         """places: (state directory, run directory, the file that tells that the clock was set, or BATTERY); changed(now_ms) is
         called when other tags or ports are right than before; seed: random."""
         state_dir, run_dir, clock = places
@@ -34,13 +33,14 @@ class ClientKnocks:
         self.gate = Gate(self.checks, seed)
         self.sequences = {}  # number -> OtpSequence: those that are right now
         self._admission = Admission(self.store, doors.grants)
-        self.signed = SignedKnocks(self.gate, self._admission, self._stored, self.clock, doors, events)
+        self.signed = SignedKnocks(self.gate, self._admission, self.stored, self.clock, doors, wishes, events)
         self._otp = None
         self._changed = changed
         self._blocks = {}  # slot -> its part of the filter
-        self._rights = {}  # client's name -> (services that it may open, fingerprints of its keys)
         self._loop = loop
         self._doors = doors
+        self._wishes = wishes
+        self._always = []  # pairs for the store that are no client's
         self._events = events
         self._trusted = None  # as told last
         self._failing = False  # as told last
@@ -52,7 +52,6 @@ class ClientKnocks:
         """These are the clients now."""
         if self._anew is None:
             self._anew = self.store.made_anew if self.store.floor_us is None else ""
-        self._close_lost(policy, now_ms)
         spa = [client for client in policy.clients if "spa" in client.kinds]
         self.signed.apply(policy)
         self._otp = Otp(policy.otp)
@@ -61,13 +60,14 @@ class ClientKnocks:
         pairs = [(client.fingerprint, STAMPS) for client in spa]
         pairs += [(client.fwknop_fingerprint, STAMPS) for client in policy.clients if client.fwknop]
         pairs += [(client.fingerprint, service.index) for client, service in policy.otp.pairs]
-        self.store.keep(pairs)
+        self.store.keep(pairs + self._always)
         self._admission.keep({fingerprint for fingerprint, _ in pairs})
-        if policy.clients:
-            self.clock.start()
-        else:
-            self.clock.stop()
+        self.clock.start()
         self._set_time()
+
+    def keep_always(self, pairs):
+        """(fingerprint, what) of records that never give way."""
+        self._always = pairs
 
     def tell(self, now_ms):
         """What the owner should know of this start, and has not been told."""
@@ -75,26 +75,6 @@ class ClientKnocks:
             self._store_failed(now_ms, "made anew: " + self._anew)
             self._anew = ""
         self._tell_trust(now_ms)
-
-    def _close_lost(self, policy, now_ms):
-        """What a client may open no more is closed to it, and all that it opened when it had another key; connections end."""
-        before = self._rights
-        self._rights = {
-            client.name: (client.services, (client.fingerprint, client.fwknop_fingerprint)) for client in policy.clients
-        }
-        lost = [grant for grant in self._doors.grants.live if self._is_lost(grant, before)]
-        self._doors.close(lost, "config", now_ms, True)
-
-    def _is_lost(self, grant, before):
-        # Whose a grant was that the kernel held over a restart is not known: it may be that of one who has lost it.
-        names = before if grant.client == RESTORED else [name for name in before if name == grant.client]
-        return any(self._has_lost(name, grant.service.index, before[name]) for name in names)
-
-    def _has_lost(self, name, index, before):
-        """Could this client open the service with this index, and can no more, or with another key only?"""
-        now = self._rights.get(name, ((), ()))
-        could, can = [index in [service.index for service in services] for services, _ in (before, now)]
-        return could and (not can or any(key and key not in now[1] for key in before[1]))
 
     def spa_blocks(self):
         """What the kernel filter may do with signed packets, the best first: [(its name, block)]."""
@@ -134,7 +114,7 @@ class ClientKnocks:
             self._store_failed(now_ms, "made anew when the clock was ahead: all is refused until then")
         self._ahead = ahead
 
-    def _stored(self, fingerprint, what, value, now_ms):
+    def stored(self, fingerprint, what, value, now_ms):
         """Write down that it is used, before it is. Returns whether it is on storage; tells once when that begins to fail."""
         good = self.store.store(fingerprint, what, value)
         if good:
@@ -160,9 +140,9 @@ class ClientKnocks:
         kind = self._admission.allowed(Request(client, OPEN, [service], 0, slot * SLOT_US, source, False))
         if kind != verdict.ACCEPTED:
             return self.signed.told(kind, client, source, now_ms)
-        if not self._stored(client.fingerprint, service.index, slot, now_ms):
+        if not self.stored(client.fingerprint, service.index, slot, now_ms):
             return self.signed.told(verdict.NOT_STORED, client, source, now_ms)
-        self._doors.open(service, source, client.name, now_ms)
+        self._wishes.open(service, source, client.name, now_ms)
         return verdict.COMPLETE
 
     def status(self):

@@ -40,9 +40,9 @@ class Doors:
         grants = self.grants
         family = family_of(address)
         if family not in service.families:
-            return self._refuse(now_ms, service, client, address, "no IPv%d address behind it" % family)
+            return self.refuse(now_ms, service, client, address, "no IPv%d address behind it" % family)
         if grants.full() and not grants.find(service, address, client):
-            return self._refuse(now_ms, service, client, address, "the gateway is full")
+            return self.refuse(now_ms, service, client, address, "the gateway is full")
         known = bool(grants.of_entry((service.index, address)))
         if known and service.one_shot:
             self._look(now_ms)  # a used one is told as used, not taken for a live one
@@ -54,7 +54,7 @@ class Doors:
                 self._restore(now_ms)
                 self._add(service, address, entry_s, False)
         except FirewallError as error:
-            return self._refuse(now_ms, service, client, address, str(error))
+            return self.refuse(now_ms, service, client, address, str(error))
         grant, new = grants.put(service, address, client, now_ms, wanted_s)
         kind = "opened" if new else "renewed"
         self.counts[kind] += 1
@@ -80,7 +80,8 @@ class Doors:
             self._look(now_ms)  # it may be used up by now
         return self.grants.find(service, address, client) is not None and self.open(service, address, client, now_ms, wanted_s)
 
-    def _refuse(self, now_ms, service, client, address, reason):
+    def refuse(self, now_ms, service, client, address, reason):
+        """A good knock that does not open, and why. Returns False."""
         self.counts["refused"] += 1
         self._events.caused_by(address, 0, len(address))
         if self._events.noise(now_ms, REFUSED):

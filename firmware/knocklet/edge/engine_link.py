@@ -100,7 +100,7 @@ class EngineLink:
             try:
                 self._socket.send(message)
             except OSError:
-                if message[:1] == agent_messages.REQUEST:
+                if message[:1] in (agent_messages.REQUEST, agent_messages.SEALED):
                     self.dropped += 1
                 else:
                     self._lost()

@@ -49,13 +49,12 @@ class Events:
         return self._summary.next_ms(now_ms)
 
     def tell(self, now_ms, event_type, **fields):
-        """Tell what happened."""
+        """Tell what happened. Returns its number among the gateway's reports, 0 where there are none."""
         event = OrderedDict((("event_type", event_type), ("ts", int(time.time()))))
         event.update(fields)
         line = json.dumps(event)
         self._write(line)
         for follower in self.followers:
             follower(line)
-        if self.reports:
-            self.reports.event(event)
         self._loop.tidy_later(now_ms)
+        return self.reports.event(event) if self.reports else 0

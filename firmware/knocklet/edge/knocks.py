@@ -19,13 +19,14 @@ _FLOOD_MS = 1000
 
 
 class Knocks:
-    def __init__(self, interfaces, matcher, doors, events):
+    def __init__(self, interfaces, matcher, doors, wishes, events):
         self.sequences = {}  # as given to the matcher
         self.clients = None  # edge/client_knocks.py, where there are clients with keys
         self.counts = array("I", bytes(4 * verdict.COUNT))  # by verdict, modulo 2**30
         self._interfaces = interfaces
         self._matcher = matcher
         self._doors = doors
+        self._wishes = wishes
         self._events = events
         self._packet = Packet()
         self._second_ms = 0  # since when _in_second packets were taken
@@ -126,7 +127,7 @@ class Knocks:
                     kind = self.clients.one_time(sequence, source, now_ms)
                 elif sequence.opens:
                     for service in sequence.services:
-                        self._doors.open(service, source, sequence.name, now_ms)
+                        self._wishes.open(service, source, sequence.name, now_ms)
                 else:
                     grants = [grant for grant in self._doors.grants.live
                               if grant.address == source and grant.service in sequence.services]  # fmt: skip

@@ -9,11 +9,9 @@ A file is opened for each write (a few microseconds, where a flush takes millise
 file system from being made read-only, and would not tell that somebody has deleted it.
 """
 
-import os
-
 from ..core.replay_records import BYTES, FLOOR_PLACE, PLACES, RECORD_BYTES, UNKNOWN_FLOOR, merge
 from ..core.replay_table import ReplayTable
-from . import libc
+from . import whole_file
 
 SETTLE_MS = 100  # from store() to timer(): nobody waits for the second copy
 _RETRY_MS = 60_000  # from one try of a storage that fails to the next, when nobody knocks
@@ -128,28 +126,20 @@ class ReplayStore:
 
     def _make(self, path):
         """The file, whole or not at all, also when the power fails."""
-        try:
-            os.mkdir(self._state_dir)
-            libc.chmod(self._state_dir, 0o700)
-        except OSError:
-            pass  # it is there, or the next line says so
-        _write_whole(path, self._table.memory)
-        with open(self._state_dir) as directory:
-            directory.flush()
+        whole_file.make_directory(self._state_dir)
+        whole_file.write(path, self._table.memory)
+        whole_file.flush_directory(self._state_dir)
 
     def _to_run_dir(self):
         try:
-            _write_whole(self._run_path, self._table.memory)
+            whole_file.write(self._run_path, self._table.memory)
             self._in_run_dir = True
         except OSError:
             pass  # only memory has it: store() says that nothing is on storage
 
     def _leave_run_dir(self):
-        try:
-            os.remove(self._run_path)
+        if whole_file.remove(self._run_path):  # else the next time: an old file there must not be taken for a newer one
             self._in_run_dir = False
-        except OSError:
-            pass  # the next time: an old file there must not be taken for a newer one
 
 
 def _key(fingerprint, what):
@@ -157,11 +147,7 @@ def _key(fingerprint, what):
 
 
 def _read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read(BYTES + 1)
-    except OSError:
-        return b""
+    return whole_file.read(path, BYTES)
 
 
 def _why(a, b, lost):
@@ -177,19 +163,3 @@ def _differences(copy, memory):
         return set(range(PLACES))
     starts = range(0, BYTES, RECORD_BYTES)
     return {at // RECORD_BYTES for at in starts if copy[at : at + RECORD_BYTES] != memory[at : at + RECORD_BYTES]}
-
-
-def _write_whole(path, memory):
-    new = path + ".new"
-    try:
-        with open(new, "wb") as file:
-            libc.fchmod(file.fileno(), 0o600)
-            file.write(memory)
-            file.flush()
-        os.rename(new, path)
-    except OSError:
-        try:
-            os.remove(new)  # a part of it is of no use, and in the way of others
-        except OSError:
-            pass
-        raise

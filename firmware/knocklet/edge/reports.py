@@ -28,7 +28,7 @@ class Reports:
         self.name = name
         self._engine = engine
         self._key = key
-        self._boot = boot
+        self.boot = boot
         self._seq = {}  # topic -> of the last one made
         self.outbox = outbox
         self.changed = set(topics.RETAINED)  # topics that have something new
@@ -36,15 +36,17 @@ class Reports:
         self.wake = None  # called when there is something to send; the agent socket sets it
 
     def event(self, event):
-        """Queue one (an OrderedDict of plain values)."""
+        """Queue one (an OrderedDict of plain values). Returns its seq."""
         self.room()
         about_grant = "service" in event and event["event_type"] not in KINDS
         self.outbox.put(self.make(topics.EVENT, event), GRANT if about_grant else NOISE)
         self.changed.add(topics.STATE)
         if "service" in event:
             self.changed.add(topics.GRANTS)
+        seq = self._seq[topics.EVENT]
         if self.wake:
             self.wake()
+        return seq
 
     def all_changed(self):
         """Everything retained is to be sent anew."""
@@ -69,7 +71,7 @@ class Reports:
         for key in fields:
             value = fields[key]
             body[key] = printable(value, _TEXT) if isinstance(value, str) else value
-        body["boot"] = self._boot
+        body["boot"] = self.boot
         body["seq"] = self._seq[topic]
         body.setdefault("ts", int(time.time()))
         return report.seal(self._key, topic, json.dumps(body, separators=(",", ":")).encode())
@@ -100,6 +102,10 @@ class Reports:
             "dropped_total": self._dropped_told + self.outbox.dropped()[0],
             "waiting": self.outbox.waiting(),
             "warnings": len(engine.warnings),
+            "armed": engine.wishes.armed,
+            "config": "%016x" % engine.configuration.version,
+            "trial": engine.configuration.trial,
+            "sealed_refused": engine.orders.gate.refused,
         }
         if engine.clients:
             state["clock_trusted"] = engine.clients.clock.trusted
@@ -123,12 +129,14 @@ class Reports:
 
     def _config(self, _now_ms):
         policy = self._engine.policy
+        configuration = self._engine.configuration
         return {
-            "version": 0,
-            "sha256": self._engine.config_sha256,
-            "trial": False,
+            "version": "%016x" % configuration.version,
+            "sha256": configuration.digest,
+            "trial": configuration.trial,
             "services": [service.name for service in policy.services],
             "clients": [one.name for one in policy.sequences + policy.clients],
+            "revoked": len(policy.revoked),
         }
 
 

@@ -14,7 +14,7 @@ _SPA_COST, _FWKNOP_COST = 1, 5  # of decrypting and reading, in checks of a MAC
 
 
 class SignedKnocks:
-    def __init__(self, gate, admission, store, clock, doors, events):
+    def __init__(self, gate, admission, store, clock, doors, wishes, events):
         """store(fingerprint, what, value, now_ms): is it on storage? clock: edge.wall_clock.WallClock."""
         self.spa_port = 0
         self.fwknop_port = 0
@@ -24,6 +24,7 @@ class SignedKnocks:
         self._store = store
         self._clock = clock
         self._doors = doors
+        self._wishes = wishes
         self._events = events
 
     def apply(self, policy):
@@ -107,8 +108,8 @@ class SignedKnocks:
             grant = doors.grants.find(service, request.address, name)
             return bool(grant and doors.close([grant], "client", now_ms))
         if request.op == RENEW or repeat:
-            return doors.renew(service, request.address, name, now_ms, request.ttl_s)
-        return doors.open(service, request.address, name, now_ms, request.ttl_s)
+            return self._wishes.renew(service, request.address, name, now_ms, request.ttl_s)
+        return self._wishes.open(service, request.address, name, now_ms, request.ttl_s)
 
     def told(self, kind, client, sender, now_ms):
         """Tell the owner of an authentic packet that was refused, but for its rate, at most once a minute for each source."""

@@ -45,6 +45,11 @@ class Verbs:
             "heap_free_bytes": gc.mem_free(),
             "log_dropped": engine.log.dropped,
             "keys": engine.clients.status() if engine.clients else "no clients",
+            "config": "the file" if not engine.configuration.version else "%016x from MQTT%s"
+                      % (engine.configuration.version, ", tried" if engine.configuration.trial else ""),
+            "armed": engine.wishes.armed,
+            "requests": [request.fields() for request in engine.wishes.waiting],
+            "sealed_refused": engine.orders.gate.refused if engine.orders else "no key",
             "agent": engine.agent.counts if engine.agent else "no id, or see warnings",
         }
 
@@ -79,7 +84,10 @@ class Verbs:
 
         return {"closed": self._engine.doors.close_for_owner(wanted, now_ms())}
 
-    def _reload(self, _request):
+    def _reload(self, request):
+        """{"file": true}: from now on what lies in the file, not what came over MQTT."""
+        if request.get("file") is True:
+            self._engine.configuration.forget()
         self._engine.apply()
         return {"warnings": self._engine.warnings}
 

@@ -52,7 +52,8 @@ def hkdf(ikm, salt, *infos):
 
 
 def keystream(key, iv, count, number=0):
-    """`count` bytes to XOR a text with, from block `number` (of 32 bytes) on. Never twice with the same key and iv (16 bytes)."""
+    """`count` bytes to XOR a text with, from the block (of 32 bytes) with this number on. Never twice with the same key and
+    iv (16 bytes)."""
     inner_block, outer_block = pads(key)
     blocks = []
     for block in range(number, number + -(-count // BYTES)):

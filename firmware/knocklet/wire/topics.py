@@ -9,10 +9,6 @@ SET = "set"  # a sealed config
 REQUEST = "request/"
 RESPONSE = "response/"
 PLAIN_VERBS = ("close", "close_all")  # what a request may ask without a seal
-# What a sealed command may ask.
-VERBS = (
-    "confirm", "rollback", "open", "close", "close_all", "approve", "deny", "arm", "disarm", "revoke", "reload", "selftest", "pull",
-)  # fmt: skip
 ONLINE, OFFLINE = b"online", b"offline"
 DISCOVERY = "/device/%s/config"  # below Home Assistant's prefix
 HOME_ASSISTANT = "homeassistant"

@@ -1,0 +1,74 @@
+"""Which sealed messages are the owner's, new, and of now. Whoever carries them may hold them back, change or invent them, and
+send them again; none of that does anything here but count.
+
+In this order, silent until the MAC is right: not too many; form and gateway; newer than the last one of its kind that was
+taken, and not of days to come; MAC; what the header says; its time. Only then the text is decrypted.
+"""
+
+from ..wire import sealed
+from .clock import age
+from .errors import KnockletError
+
+_BURST = 4
+_EACH_MS = 250  # so many ms give room for one more: 4 a second
+_AHEAD_US = 86_400_000_000  # a version may be ahead of the trusted clock by a day
+_US_PER_S = 1_000_000
+REASONS = ("too_many", "form", "old", "ahead", "mac")  # of silence; counted
+
+
+class Refused(KnockletError):
+    """An authentic message that is not obeyed: the owner is told why."""
+
+
+class SealedGate:
+    """refused: reason -> how many messages."""
+
+    def __init__(self, keys, now_ms):
+        """keys: wire.sealed.SealKeys."""
+        self.refused = {}
+        self._keys = keys
+        self._room_ms = _BURST * _EACH_MS
+        self._since_ms = now_ms
+
+    def has_room(self, now_ms):
+        """May one more message be looked at? Asked before it is read."""
+        self._room_ms = min(_BURST * _EACH_MS, self._room_ms + age(now_ms, self._since_ms))
+        self._since_ms = now_ms
+        if self._room_ms < _EACH_MS:
+            self._silent("too_many")
+            return False
+        self._room_ms -= _EACH_MS
+        return True
+
+    def _silent(self, reason):
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def header(self, message, floor, now_us):
+        """The Header of a message that is authentic and new, None for others. floor(kind): the last version that was taken;
+        now_us: by the clock, None while it is not trusted."""
+        try:
+            found = sealed.header(message, self._keys.gateway_id)
+            if found.kind == sealed.ANSWER:
+                raise ValueError
+        except ValueError:
+            return self._silent("form")
+        if found.version <= floor(found.kind):
+            return self._silent("old")
+        if found.version > sealed.HIGHEST_VERSION or now_us is not None and found.version > now_us + _AHEAD_US:
+            return self._silent("ahead")
+        if not sealed.is_from(self._keys, message):
+            return self._silent("mac")
+        return found
+
+    def text(self, message, found, now_us):
+        """What it says, bytes. Raises Refused."""
+        why = sealed.why_not(found)
+        if why:
+            raise Refused(why)
+        if now_us is not None:
+            now_s = now_us // _US_PER_S
+            if found.expires and now_s > found.expires:
+                raise Refused("it expired %d s ago, by the gateway's clock" % min(now_s - found.expires, 999_999_999))
+            if now_s < found.not_before:
+                raise Refused("its time comes in %d s, by the gateway's clock" % min(found.not_before - now_s, 999_999_999))
+        return sealed.decrypted(self._keys, message)

@@ -1,0 +1,51 @@
+"""The configurations that came over MQTT, sealed as they came: a key holder made them, and whoever reads them checks that anew.
+
+    config.trial      tried, and not confirmed: after a restart it is over
+    config.sealed     in force since it was confirmed
+    config.before     in force before that: for when the other one is damaged
+"""
+
+import os
+
+from ..wire import sealed
+from . import whole_file
+
+_TRIAL, _IN_FORCE, _BEFORE = "/config.trial", "/config.sealed", "/config.before"
+
+
+class ConfigSlots:
+    def __init__(self, state_dir):
+        self._directory = state_dir
+
+    def confirmed(self):
+        """Messages (bytes) that may be in force, the first that is good is."""
+        found = [whole_file.read(self._directory + name, sealed.LIMIT_BYTES) for name in (_IN_FORCE, _BEFORE)]
+        return [message for message in found if message]
+
+    def trial_version(self):
+        """Of a trial that nobody has ended, 0 when there is none. It is only told."""
+        return int.from_bytes(whole_file.read(self._directory + _TRIAL, 32)[24:32], "big")
+
+    def put_trial(self, message):
+        """Raises OSError, and then nothing has changed."""
+        whole_file.make_directory(self._directory)
+        whole_file.write(self._directory + _TRIAL, message)
+        whole_file.flush_directory(self._directory)
+
+    def end_trial(self):
+        """It is not to be had any more. Where it cannot be removed, nobody reads it either."""
+        whole_file.remove(self._directory + _TRIAL)
+
+    def confirm(self):
+        """What was tried is in force from now on. Raises OSError: it is not then, or perhaps."""
+        try:
+            os.rename(self._directory + _IN_FORCE, self._directory + _BEFORE)
+        except OSError:
+            pass  # the first one
+        os.rename(self._directory + _TRIAL, self._directory + _IN_FORCE)
+        whole_file.flush_directory(self._directory)
+
+    def forget(self):
+        """None is in force any more."""
+        for name in (_TRIAL, _IN_FORCE, _BEFORE):
+            whole_file.remove(self._directory + name)

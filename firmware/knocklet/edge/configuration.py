@@ -1,0 +1,172 @@
+"""The configuration: which one is in force, and how one that came over MQTT is tried before it is kept.
+
+    in force --set--> trial --confirm--> in force
+                        '--rollback, no confirm in time, a restart or reload--> what was in force before
+
+In force is the last one that was confirmed; without any, the file. What only takes away needs no trial.
+"""
+
+from ..core import policy
+from ..core.errors import ConfigError, KnockletError
+from ..core.policy_change import only_takes_away
+from ..core.sealed_gate import Refused
+from ..core.strict_json import loads
+from ..wire import sealed
+from . import key_file, policy_file
+from .config_slots import ConfigSlots
+from .floors import is_revoked
+from .loop import now_ms
+
+_RETRY_MS = 1000  # when what was before could not be put into force: others are at the firewall
+
+
+class Configuration:
+    """version: of what is in force, 0: the file; digest: its SHA-256 in hex; trial: is it tried only? key: the gateway's."""
+
+    def __init__(self, path, loop, events, engine):
+        """engine: has force(policy, warnings), need_clients() and revoke(fingerprints)."""
+        self.folder = path.rpartition("/")[0] or "."
+        self.version = 0
+        self.digest = ""
+        self.trial = False
+        self.key = None
+        self._path = path
+        self._slots = ConfigSlots(self.folder + "/state")
+        self._engine = engine
+        self._store = None  # ReplayStore, where there is a key
+        self._events = events
+        self._loop = loop
+        self._over = loop.timer(self._not_confirmed)
+        self._left = self._slots.trial_version()  # of a trial that a restart has ended
+
+    def apply(self):
+        """At start, and for a reload: what is confirmed is in force. Raises KnockletError, and then all is as it was."""
+        self.key = key_file.read(self.folder + "/key")
+        if self.key:
+            self._store = self._engine.need_clients().store
+        if self.trial:
+            self._left = self.version
+        self._slots.end_trial()
+        self._restore()
+        if self._left:
+            self._tell_back(self._left, "restart")
+            self._left = 0
+
+    def _restore(self):
+        new, digest, warnings, version = self._confirmed()
+        self._engine.force(new, warnings)
+        self._in_force(version, digest, False)
+
+    def _in_force(self, version, digest, trial):
+        self.version, self.digest, self.trial = version, digest, trial
+        if not trial:
+            self._loop.start(self._over, now_ms(), -1)
+
+    def _confirmed(self):
+        """(the Policy, digest, warnings, version). Raises KnockletError."""
+        problems = []
+        for message in self._slots.confirmed() if self.key else ():
+            try:
+                text, version = self._text(message)
+                new, digest = policy_file.make(text, None, self._is_revoked)
+                return new, digest, problems, version
+            except KnockletError as error:
+                problems.append("a configuration from MQTT is not used: %s" % error)
+        new, digest, warnings = policy_file.read(self._path, self._is_revoked if self._store else None)
+        return new, digest, warnings + problems, 0
+
+    def _text(self, message):
+        """(its text, its version). It lies where root alone writes, and is checked all the same. Raises ConfigError."""
+        try:
+            keys = sealed.SealKeys(self.key, message[8:24])
+            found = sealed.header(message, keys.gateway_id)
+        except ValueError as error:
+            raise ConfigError(str(error))
+        if found.kind != sealed.CONFIG or not sealed.is_from(keys, message):
+            raise ConfigError("damaged, or sealed with another key")
+        return sealed.decrypted(keys, message), found.version
+
+    def _is_revoked(self, fingerprint):
+        return is_revoked(self._store, fingerprint)
+
+    def values(self):
+        """What is confirmed, as values (core.policy.merged)."""
+        for message in self._slots.confirmed() if self.version else ():
+            try:
+                return loads(self._text(message)[0])
+            except ConfigError:
+                pass
+        data, clients, _ = policy_file.texts(self._path)
+        return policy.merged(data, clients)
+
+    def take(self, name, found, message, text, floors):
+        """Try a new one, or put it into force. found: its Header; text: what it says. Returns the answer's data. Raises
+        KnockletError; then all is as it was, but its version is used up where it was stored."""
+        new, digest = policy_file.make(text, None, self._is_revoked)
+        if new.name != name:
+            raise ConfigError("id: found '%s'; allowed: '%s'" % (new.name, name))
+        if not found.confirm_s and not only_takes_away(self.values(), loads(text)):
+            raise Refused("confirm_s 0: allowed: where something is only taken away; else %d-%d" % sealed.TRIAL_S)
+        at_ms = now_ms()
+        if not floors.remember(sealed.CONFIG, found.version, at_ms):
+            raise Refused("it cannot be stored")
+        if not self._engine.revoke([key for key in new.revoked if not is_revoked(self._store, key)]):
+            raise Refused("revoked: they cannot be stored")
+        self._stored(lambda: self._slots.put_trial(message))
+        try:
+            self._engine.force(new, [])
+        except (KnockletError, OSError):
+            self._slots.end_trial()
+            raise
+        self._in_force(found.version, digest, True)
+        if found.confirm_s:
+            self._loop.start(self._over, at_ms, 1000 * found.confirm_s)
+            self._events.tell(at_ms, "config_trial", version=_hex(found.version), confirm_s=found.confirm_s)
+        else:
+            self._applied()
+            self._stored(self._slots.confirm)  # where that fails, it is in force until a restart
+        return {"trial": self.trial, "confirm_s": found.confirm_s, "warnings": new.warnings}
+
+    def _stored(self, write):
+        try:
+            write()
+        except OSError as error:
+            raise Refused("it cannot be stored (error %d)" % error.errno)
+
+    def confirm(self, version):
+        """version: as 16 hex digits. Raises Refused."""
+        if not self.trial or version != _hex(self.version):
+            raise Refused("no trial of %s; in force: %s%s" % (version, _hex(self.version), ", tried" if self.trial else ""))
+        self._stored(self._slots.confirm)
+        self._applied()
+
+    def _applied(self):
+        self._in_force(self.version, self.digest, False)
+        self._events.tell(now_ms(), "config_applied", version=_hex(self.version))
+
+    def roll_back(self, why):
+        """Raises Refused, KnockletError."""
+        if not self.trial:
+            raise Refused("no trial; in force: %s" % _hex(self.version))
+        self._slots.end_trial()
+        version = self.version
+        self._restore()
+        self._tell_back(version, why)
+
+    def _tell_back(self, version, why):
+        self._events.tell(now_ms(), "config_rolled_back", version=_hex(version), reason=why)
+
+    def _not_confirmed(self, _at_ms):
+        try:
+            self.roll_back("not confirmed")
+        except (KnockletError, OSError, MemoryError):
+            return _RETRY_MS
+        return -1
+
+    def forget(self):
+        """From the next apply() on the file is in force."""
+        self._slots.forget()
+
+
+def _hex(version):
+    return "%016x" % version

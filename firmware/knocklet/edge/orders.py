@@ -1,0 +1,63 @@
+"""Orders: a sealed message, from its arrival to the answer. What is not the owner's, or not new, is counted, no more."""
+
+from ..core import command
+from ..core.errors import KnockletError
+from ..core.sealed_gate import Refused, SealedGate
+from ..wire import sealed
+from .commands import Commands
+from .floors import Floors
+from .loop import now_ms
+
+
+class Orders:
+    """gate: core.sealed_gate.SealedGate, with its counts."""
+
+    def __init__(self, engine, name, key):
+        keys = sealed.SealKeys(key, name)
+        self.gate = SealedGate(keys, now_ms())
+        self._engine = engine
+        self._name = name
+        self._floors = Floors(engine.clients, name)
+        self._commands = Commands(engine, name, keys, self._floors)
+        engine.wishes.armed = self._floors.armed()
+
+    def has_room(self):
+        """May one more message be read?"""
+        return self.gate.has_room(now_ms())
+
+    def _floor(self, kind):
+        in_force = self._engine.configuration.version if kind == sealed.CONFIG else 0
+        return max(self._floors.last(kind), in_force)
+
+    def obey(self, message):
+        """(verb, the answer: a dict), or None when nobody is to be answered."""
+        clock = self._engine.clients.clock
+        now_us = clock.now_us() if clock.trusted else None
+        found = self.gate.header(message, self._floor, now_us)
+        if found is None:
+            return None
+        answer = {"data": {}, "status": "error", "transaction": "", "version": "%016x" % found.version}
+        verb = "set" if found.kind == sealed.CONFIG else "command"
+        try:
+            text = self.gate.text(message, found, now_us)
+            if found.kind == sealed.CONFIG:
+                answer["transaction"] = answer["version"]
+                answer["data"] = self._engine.configuration.take(self._name, found, message, text, self._floors)
+            else:
+                asked = command.Command(text)
+                verb, answer["transaction"] = asked.verb, asked.transaction
+                fields = asked.fields(now_us is not None)
+                self._remember(asked, found.version)
+                answer["data"] = self._commands.do(asked.verb, fields, found.version)
+            answer["status"] = "ok"
+        except (KnockletError, OSError) as error:
+            answer["error"] = str(error)
+        except MemoryError:
+            answer["error"] = "the configuration needs more memory; allowed: fewer clients, or a larger heap (-X heapsize=4M)"
+        self._engine.changed()
+        return verb, answer
+
+    def _remember(self, asked, version):
+        """Before it acts: it is not taken again. What takes away goes on with storage that has failed."""
+        if not self._floors.remember(sealed.COMMAND, version, now_ms()) and not asked.takes_away:
+            raise Refused("%s: that it was used cannot be stored" % asked.verb)
