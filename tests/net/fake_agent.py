@@ -36,6 +36,9 @@ class FakeAgent:
     def request(self, verb, payload):
         self.socket.send(agent_messages.request(verb, payload))
 
+    def sealed(self, message):
+        self.socket.send(agent_messages.sealed(message))
+
     def next(self, timeout_s=EAGER_S):
         """(flags, token, topic, verified content as dict) of the next message."""
         self.socket.settimeout(timeout_s)
