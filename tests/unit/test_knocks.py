@@ -78,7 +78,8 @@ class Base(unittest.TestCase):
         self.done = self.accepting.done
         self.interfaces = Interfaces()
         self.knocking = Knocking([], ())
-        self.knocks = Knocks(self.interfaces, self.knocking.matcher, self.accepting.doors, self.accepting.doors, self.accepting.events)
+        doors = self.accepting.doors
+        self.knocks = Knocks(self.interfaces, self.knocking.matcher, doors, doors, self.accepting.events)
         self.clients = self.knocks.clients = Clients(self.accepting.signed)
 
     def sequences(self, sequences, decoys=()):

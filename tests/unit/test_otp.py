@@ -57,6 +57,20 @@ class TestValid(unittest.TestCase):
         ):  # fmt: skip
             self.assertEqual(self.otp.set_time(now_us), expected)
 
+    def test_pairs_that_stay_keep_their_numbers(self):
+        """Or a half-finished knock would be at another one's after a new policy."""
+        self.otp.set_time(NOW_US)
+        before = {(one.name, one.services[0].index, one.slot): number for number, one in self.otp.sequences.items()}
+        for pairs in (PAIRS[1:], [PAIRS[2], PAIRS[0]], [(client(3, [SSH]), SSH)] + PAIRS):
+            after = Otp(settings(pairs), self.otp)
+            after.set_time(NOW_US)
+            self.assertEqual(len(after.sequences), 3 * len(pairs))
+            for number, one in after.sequences.items():
+                self.assertEqual(before.get((one.name, one.services[0].index, one.slot), number), number)
+                self.assertTrue(number < GUARD)
+        again = Otp(settings([]), self.otp)
+        self.assertEqual(again.places, {})
+
     def test_set_back(self):
         """To slots with the same numbers as those of before."""
         for step in (-4, 4):

@@ -19,13 +19,14 @@ DECOYS = [2000, 7500, 20001]
 class Policy:
     services = ()
 
-    def __init__(self, spa_port=0, fwknop_port=0):
-        self.sequences = [Sequence(FIXED)]
+    def __init__(self, spa_port=0, fwknop_port=0, sequences=(FIXED,)):
+        self.sequences = [Sequence(steps) for steps in sequences]
         self.spa_port, self.fwknop_port = spa_port, fwknop_port
 
 
 class Knocks:
-    sequences = None
+    def __init__(self):
+        self.sequences = {}
 
 
 class Interfaces:
@@ -72,13 +73,41 @@ class TestMatcher(Base):
         self.assertEqual(self.knocked("30000 31000"), "step_started complete")
         self.assertEqual(self.knocked("7000 2000 8000/udp"), "step_started decoy_ended step_alone")
 
-    def test_a_policy_forgets_attempts_and_time_does_not(self):
+    def test_half_finished_knocks_go_on(self):
+        """Over time, and over a new policy: at what is as it was, wherever in the list it is now; at nothing else."""
         self.ports.apply(Policy(), DECOYS)
         self.knocked("7000")
         self.ports.time_changed(0)
         self.assertEqual(self.knocked("8000/udp 7000"), "complete step_started")
+        for sequences, last in (
+            ((FIXED,), "complete"),
+            (("5000 6000", FIXED), "complete"),
+            ((FIXED, "5000 6000"), "complete"),
+            (("7000/udp 8000/udp",), "step_alone"),
+            (("7000 8000", FIXED), "complete"),
+            (("5000 8000/udp",), "step_alone"),
+            ((), "other_port"),
+        ):
+            with self.subTest(sequences):
+                self.ports.apply(Policy(), DECOYS)
+                self.knocked("7000")
+                self.ports.apply(Policy(sequences=sequences), DECOYS)
+                self.assertEqual(self.knocked("8000/udp"), last)
+
+    def test_one_that_came_back_begins_anew(self):
+        self.ports.apply(Policy(), DECOYS)
+        self.knocked("7000")
+        self.ports.apply(Policy(sequences=("5000 8000/udp",)), DECOYS)
         self.ports.apply(Policy(), DECOYS)
         self.assertEqual(self.knocked("8000/udp"), "step_alone")
+
+    def test_one_time_knocks_go_on(self):
+        self.clients.sequences = {SEQUENCES: Sequence("30000 31000"), SEQUENCES + 4: Sequence("40000 41000")}
+        self.ports.apply(Policy(), DECOYS)
+        self.knocked("30000 40000")
+        self.clients.sequences = {SEQUENCES: Sequence("30000 31000"), SEQUENCES + 4: Sequence("50000 41000")}
+        self.ports.apply(Policy(), DECOYS)
+        self.assertEqual(self.knocked("31000 41000"), "complete step_alone")
 
     def test_time_brings_other_sequences(self):
         self.clients.sequences = {SEQUENCES: Sequence("30000 31000"), SEQUENCES + 1: Sequence("40000 41000")}

@@ -112,10 +112,10 @@ class Attempts:
             if self._kind[entry] and not self.alive(entry, now_ms):
                 self._kind[entry] = 0
 
-    def forget_attempts(self):
-        """Free all attempts, keep the guards: sequences have changed."""
+    def forget_attempts(self, kept=()):
+        """Free all attempts but those at the sequences `kept`, keep the guards: sequences have changed."""
         for entry in range(ENTRIES):
-            if self._is_attempt(entry):
+            if self._is_attempt(entry) and (self._kind[entry] & GUARD) - 1 not in kept:
                 self._kind[entry] = 0
 
     def live(self, now_ms):

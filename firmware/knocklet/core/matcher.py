@@ -26,11 +26,11 @@ class Matcher:
         self._lengths = bytearray(GUARD)  # number of steps, by sequence
         attempts.set_window(GUARD, REST_MS)
 
-    def set_sequences(self, sequences, decoys, keep_attempts=False):
+    def set_sequences(self, sequences, decoys, kept=()):
         """Match these from now on.
 
         sequences: number (below GUARD) -> object with `steps` (pairs of protocol, port) and `window_ms`; decoys: ports, for TCP
-        and UDP. keep_attempts: no number means another sequence than before while attempts at that can be alive.
+        and UDP. kept: numbers that mean what they meant before, attempts at them go on; None: so do all, while attempts live.
         """
         places = {}
         for port in decoys:
@@ -43,8 +43,8 @@ class Matcher:
                 key = protocol << 16 | port
                 places[key] = places.get(key, ()) + (number << 8 | step,)
         self._places = places
-        if not keep_attempts:
-            self.attempts.forget_attempts()  # they counted steps of other sequences
+        if kept is not None:
+            self.attempts.forget_attempts(kept)  # the others counted steps of other sequences
 
     def knock(self, packet, frame, now_ms):
         """One parsed packet to an address of ours. Returns a verdict; hot, allocates nothing."""

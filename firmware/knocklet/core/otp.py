@@ -27,10 +27,18 @@ class OtpSequence:
 
 
 class Otp:
-    def __init__(self, otp):
-        """otp: core.policy.OtpSettings."""
+    def __init__(self, otp, before=None):
+        """otp: core.policy.OtpSettings. before: the Otp until now: pairs that stay keep their numbers, so that half-finished
+        knocks go on."""
         self._otp = otp
         self.sequences = {}  # number -> OtpSequence: those that are valid
+        names = [(client.fingerprint, service.index) for client, service in otp.pairs]
+        known = before.places if before else {}
+        self.places = {name: known[name] for name in names if name in known}  # name of a pair -> its place
+        free = [place for place in range(len(names) + len(known)) if place not in self.places.values()]
+        for name in names:
+            if name not in self.places:
+                self.places[name] = free.pop(0)
 
     def set_time(self, now_us):
         """The slots are those around this time; None: the clock is not trusted. Returns whether anything changed."""
@@ -38,8 +46,9 @@ class Otp:
         slots = () if now_us is None else range(now_us // SLOT_US - SLOTS_VALID, now_us // SLOT_US + SLOTS_VALID + 1)
         changed = False
         for slot in slots:
-            for pair, (client, service) in enumerate(self._otp.pairs):
-                number = SEQUENCES + pair * _TURNS + slot % _TURNS
+            for client, service in self._otp.pairs:
+                place = self.places[client.fingerprint, service.index]
+                number = SEQUENCES + place * _TURNS + slot % _TURNS
                 there = before.get(number)
                 if there is None or there.slot != slot:
                     there = OtpSequence(self._otp, client, service, slot)

@@ -54,7 +54,7 @@ class ClientKnocks:
             self._anew = self.store.made_anew if self.store.floor_us is None else ""
         spa = [client for client in policy.clients if "spa" in client.kinds]
         self.signed.apply(policy)
-        self._otp = Otp(policy.otp)
+        self._otp = Otp(policy.otp, self._otp)
         self._blocks = {}
         self.gate.set_clients(spa)
         pairs = [(client.fingerprint, STAMPS) for client in spa]

@@ -1,6 +1,7 @@
 """Which ports matter right now, for matcher and kernel filter: fixed and one-time steps, decoys, those of signed packets."""
 
 from ..core import bpf, decoys, filter
+from ..core.matcher import SEQUENCES
 from ..core.packet import TCP, UDP
 from ..core.policy import no_decoys
 
@@ -20,21 +21,23 @@ class Ports:
         """A new policy, with these decoys. Returns the filters for Interfaces.set."""
         self.policy = policy
         self._chosen = chosen
-        self._match(False)
+        self._match(True)
         return self._filters()
 
     def time_changed(self, _now_ms):
         """Other one-time steps, or tags, are right than before."""
-        self._match(True)
+        self._match(False)
         self._interfaces.filter(self._filters())
 
-    def _match(self, keep_attempts):
-        sequences = dict(enumerate(self.policy.sequences))
+    def _match(self, anew):
+        before = self._knocks.sequences
+        sequences = numbered(self.policy.sequences, before)
         one_time = self.clients.sequences if self.clients else {}
         sequences.update(one_time)
         taken = {port for number in one_time for _, port in one_time[number].steps}
         self.decoys = decoys.beside(self._chosen, taken, no_decoys(self.policy))
-        self._matcher.set_sequences(sequences, self.decoys, keep_attempts)
+        kept = {number for number in sequences if number in before and _same(sequences[number], before[number])}
+        self._matcher.set_sequences(sequences, self.decoys, kept if anew else None)
         self._knocks.sequences = sequences
 
     def _filters(self):
@@ -53,3 +56,23 @@ class Ports:
     def filter_of(self, interface):
         """The name of the filter that an interface has."""
         return self.filters[interface.filter] if interface.filter >= 0 else "everything: the kernel had no room for a filter"
+
+
+def numbered(sequences, before):
+    """number -> sequence. One that is as it was has the number that it had in `before`: half-finished knocks go on."""
+    found = {}
+    new = []
+    for sequence in sequences:
+        for number in before:
+            if number < SEQUENCES and number not in found and _same(sequence, before[number]):
+                found[number] = sequence
+                break
+        else:
+            new.append(sequence)
+    free = [number for number in range(SEQUENCES) if number not in found]
+    found.update(zip(free, new))
+    return found
+
+
+def _same(one, other):
+    return one.steps == other.steps and one.window_ms == other.window_ms
