@@ -52,7 +52,7 @@ class EngineDut(Dut):
     """One engine that can be started, killed and started again; its output, and what it says over its socket.
 
     `process`: the running engine as Popen, or None. `run_dir`, `config_path`, `state_dir`: where it was told to look.
-    `clock_flag`: what NTP touches. `options`: more of its command line; `wrapper`: what stands before that; `environment`:
+    `clock_flag`: what NTP touches. `heap`: as MicroPython's -X heapsize takes it. `options`: more of its command line; `wrapper`: what stands before that; `environment`:
     variables that it has besides ours.
     """
 
@@ -69,6 +69,7 @@ class EngineDut(Dut):
         self.run_dir = directory / "run"
         self.clock_flag = directory / "clock"
         self.options = []
+        self.heap = ""
         self.wrapper = []
         self.environment = {}
         self.config_path.parent.mkdir(mode=0o700)
@@ -76,7 +77,9 @@ class EngineDut(Dut):
     def command(self, *arguments):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
         paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self.clock_flag]
-        return [*self.wrapper, self._interpreter, BUILD / "firmware" / "knocklet_engine.py", *paths, *self.options, *arguments]
+        heap = ["-X", f"heapsize={self.heap}"] if self.heap else []
+        engine = [self._interpreter, *heap, BUILD / "firmware" / "knocklet_engine.py"]
+        return [*self.wrapper, *engine, *paths, *self.options, *arguments]
 
     def write_config(self, config):
         """Put a configuration (dict, or text as it is) where the engine looks for it. reload() makes it read it."""

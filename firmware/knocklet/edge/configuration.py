@@ -118,6 +118,11 @@ class Configuration:
         except (KnockletError, OSError):
             self._slots.end_trial()
             raise
+        except MemoryError:  # in the middle of it
+            self._slots.end_trial()
+            new = None
+            self._restore()
+            raise
         self._in_force(found.version, digest, True)
         if found.confirm_s:
             self._loop.start(self._over, at_ms, 1000 * found.confirm_s)

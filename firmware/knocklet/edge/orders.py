@@ -1,5 +1,7 @@
 """Orders: a sealed message, from its arrival to the answer. What is not the owner's, or not new, is counted, no more."""
 
+import gc
+
 from ..core import command
 from ..core.errors import KnockletError
 from ..core.sealed_gate import Refused, SealedGate
@@ -53,6 +55,7 @@ class Orders:
         except (KnockletError, OSError) as error:
             answer["error"] = str(error)
         except MemoryError:
+            gc.collect()
             answer["error"] = "the configuration needs more memory; allowed: fewer clients, or a larger heap (-X heapsize=4M)"
         self._engine.changed()
         return verb, answer
