@@ -52,8 +52,8 @@ class EngineDut(Dut):
     """One engine that can be started, killed and started again; its output, and what it says over its socket.
 
     `process`: the running engine as Popen, or None. `run_dir`, `config_path`, `state_dir`: where it was told to look.
-    `clock_flag`: what NTP touches. `heap`: as MicroPython's -X heapsize takes it. `options`: more of its command line; `wrapper`: what stands before that; `environment`:
-    variables that it has besides ours.
+    `clock_flag`: what NTP touches. `heap`: as MicroPython's -X heapsize takes it. `options`: more of its command line;
+    `wrapper`: what stands before that; `environment`: variables that it has besides ours.
     """
 
     def __init__(self, lab, interpreter, directory, **embedded):

@@ -145,7 +145,7 @@ def test_selftest_and_reload(dut, holder):
 @one_firewall
 def test_refused_with_a_line(lab, dut, holder, config):
     for verb, fields, error in (
-        ("open", {"service": "nothing", "source": "198.51.100.2"}, "service: found 'nothing'; allowed: admin, camera, heat, ssh"),
+        ("close", {"service": "nothing"}, "service: found 'nothing'; allowed: admin, camera, heat, ssh"),
         ("open", {"service": "ssh", "source": "224.0.0.1"}, "source: found '224.0.0.1'; allowed: the address of a device"),
         ("confirm", {"version": "0" * 16}, "no trial of 0000000000000000; in force: 0000000000000000"),
         ("rollback", {}, "no trial; in force: 0000000000000000"),
