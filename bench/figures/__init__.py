@@ -3,6 +3,7 @@
 from . import (
     agent,
     alloc_bytes,
+    apply_config,
     captured_agent,
     engine_memory,
     events_per_s,
@@ -34,6 +35,7 @@ ALL = (
     agent,
     captured_agent,
     events_per_s,
+    apply_config,
     forwarding_ratio,
     firmware_size,
 )

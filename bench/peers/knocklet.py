@@ -16,6 +16,7 @@ class Knocklet:
     NAME = "Knocklet"
     DOOR = 9022
     GAP_S = 0.005
+    HEAP = ""  # as MicroPython's -X heapsize takes it
 
     def __init__(self, place, interpreter=MICROPYTHON[64]):
         self.place = place
@@ -56,7 +57,8 @@ class Knocklet:
 
     def _engine(self, *arguments):
         options = ["--run-dir", self.run_dir, "--agent-user", "nobody"]
-        return [self._micropython, FIRMWARE / "knocklet_engine.py", *options, *arguments]
+        heap = ["-X", f"heapsize={self.HEAP}"] if self.HEAP else []
+        return [self._micropython, *heap, FIRMWARE / "knocklet_engine.py", *options, *arguments]
 
     def _is_ready(self):
         said = self._log.read_text()

@@ -6,9 +6,9 @@ import random
 from net.conftest import CONFIG
 
 
-def big_config(services=64, clients=200):
-    """The usual one, and more."""
-    numbers = random.Random(5)
+def big_config(services=64, clients=200, seed=5):
+    """The usual one, and more. seed: of the keys."""
+    numbers = random.Random(seed)
     big = copy.deepcopy(CONFIG) | {"id": "home"}
     for index in range(len(big["services"]) + 1, services + 1):
         big["services"][f"service-{index}"] = {"index": index, "port": 10_000 + index}
