@@ -1,6 +1,8 @@
 """knockletctl: asks the running engine, on the gateway itself, as root.
 
-    knockletctl.py [--run-dir DIR] [--json] status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | events
+    knockletctl.py [--run-dir DIR] [--json] REQUEST
+
+    status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | arm | disarm | events
 
 Exit codes: 0 done, 1 the engine refused, 2 wrong use or refused configuration, 3 no engine answers.
 """
@@ -15,12 +17,12 @@ from .edge.control import SOCK_SEQPACKET, socket_address
 
 _ANSWER_BYTES = 65536
 _USE = ("use: knockletctl [--run-dir DIR] [--json] "
-        "status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | events")  # fmt: skip
+        "status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | arm | disarm | events")  # fmt: skip
 
 
 def _request(words):
     """The request for the words of a command line, or None when they are not understood."""
-    if len(words) == 1 and words[0] in ("status", "grants", "reload", "events"):
+    if len(words) == 1 and words[0] in ("status", "grants", "reload", "arm", "disarm", "events"):
         return {"verb": words[0]}
     if words == ["reload", "--file"]:
         return {"verb": "reload", "file": True}
@@ -42,6 +44,8 @@ def _show(verb, answer):
             print("nobody is in")
     elif verb == "close":
         print("%d closed" % answer["closed"])
+    elif verb in ("arm", "disarm"):
+        print("armed" if answer["armed"] else "disarmed: knocks open nothing")
     elif verb == "reload":
         print("in force")
         for line in answer["warnings"]:

@@ -61,6 +61,7 @@ class Engine:
         self.warnings = []
         self.started_ms = now_ms()
         self.agent = None  # AgentSocket, where there is something to report and somebody to take it
+        self.floors = None  # Floors, where there is a key
         self.orders = None  # Orders, where there is an agent
         self.log = log
         self.loop = Loop()
@@ -180,6 +181,9 @@ class Engine:
         self.doors.close(self._rights.lost(self.policy, self.doors.grants.live), "config", now_ms(), True)
         if self.policy.clients or self.configuration.key:
             self.need_clients()
+        if self.configuration.key and self.policy.name and not self.floors:
+            self.floors = floors.Floors(self.clients, self.policy.name)
+            self.wishes.armed = self.floors.armed()
         if self.clients:
             self.clients.apply(self.policy, now_ms())
 

@@ -200,3 +200,35 @@ def test_denied(lab, dut, holder, asked):
     dut.expect_event("denied", service="ssh", client="front")
     assert holder.ask("approve", **answer)["status"] == "error"
     assert dut.ctl("grants")["grants"] == [] and lab.tcp_open(lab.gateway.ip4, 22) == "silent"
+
+
+# On the gateway itself
+
+
+@one_firewall
+def test_root_arms_and_disarms(lab, dut, holder):
+    """Also against what the owner said over MQTT, and over a restart."""
+    assert dut.ctl("disarm") == {"armed": False, "ok": True}
+    lab.knock(STEPS)
+    dut.expect_event("refused", service="ssh", reason="disarmed")
+    dut.restart()
+    assert dut.ctl("status")["armed"] is False
+    with Holder(dut) as holder:
+        holder.obeyed("arm")
+        holder.obeyed("disarm")
+    assert dut.ctl("arm") == {"armed": True, "ok": True}
+    dut.restart()
+    lab.knock(STEPS)
+    dut.expect_event("opened", service="ssh")
+
+
+@one_firewall
+def test_back_to_the_file(lab, dut, holder, changed):
+    holder.kept(changed)
+    dut.reload()
+    assert dut.ctl("status")["config"].endswith("from MQTT")
+    dut.ctl("reload", "--file")
+    assert dut.ctl("status")["config"] == "the file"
+    lab.knock(OTHER_STEPS)
+    dut.restart()
+    assert dut.ctl("status")["config"] == "the file" and dut.told("opened") == []

@@ -5,7 +5,7 @@
 
 from ..wire.addresses import is_unicast, parse_address
 from .checked_table import REQUIRED, Table
-from .sealed_gate import Refused
+from .errors import Refused
 from .strict_json import loads
 
 _TRANSACTION = 64  # characters

@@ -1,7 +1,8 @@
 """What a new configuration changes: does it only take away? Then it needs no trial, since its author can lose nothing else."""
 
 _TAKEN = ("services", "sequences", "clients", "revoked")
-_RIGHTS = ("open", "kinds")  # of a client: fewer of them
+_RIGHTS = ("open", "close", "kinds")  # of a client or sequence: fewer of them
+_SECRETS = ("key", "fwknop")  # go with the kinds that need them
 
 
 def only_takes_away(old, new):
@@ -9,7 +10,7 @@ def only_takes_away(old, new):
     rest = [{key: values[key] for key in values if key not in _TAKEN} for values in (old, new)]
     if rest[0] != rest[1]:
         return False
-    for kind, same in (("services", _equal), ("sequences", _equal), ("clients", _has_less)):
+    for kind, same in (("services", _equal), ("sequences", _has_less), ("clients", _has_less)):
         before, after = old.get(kind, {}), new.get(kind, {})
         if not isinstance(before, dict) or not isinstance(after, dict):
             return False
@@ -24,11 +25,12 @@ def _equal(before, after):
 
 
 def _has_less(before, after):
-    """Is a client what it was, but for rights that it has no more?"""
+    """Is it what it was, but for rights that it has no more?"""
     if not isinstance(before, dict) or not isinstance(after, dict):
         return False
-    rest = [{key: client[key] for key in client if key not in _RIGHTS} for client in (before, after)]
-    return rest[0] == rest[1] and all(_is_part(after.get(key), before.get(key)) for key in _RIGHTS)
+    rest = [{key: one[key] for key in one if key not in _RIGHTS} for one in (before, after)]
+    left = {key: rest[0][key] for key in rest[0] if key in rest[1] or key not in _SECRETS}
+    return left == rest[1] and all(_is_part(after.get(key), before.get(key)) for key in _RIGHTS)
 
 
 def _is_part(after, before):

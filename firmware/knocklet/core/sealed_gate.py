@@ -7,17 +7,13 @@ taken, and not of days to come; MAC; what the header says; its time. Only then t
 
 from ..wire import sealed
 from .clock import age
-from .errors import KnockletError
+from .errors import Refused
 
 _BURST = 4
 _EACH_MS = 250  # so many ms give room for one more: 4 a second
 _AHEAD_US = 86_400_000_000  # a version may be ahead of the trusted clock by a day
 _US_PER_S = 1_000_000
 REASONS = ("too_many", "form", "old", "ahead", "mac")  # of silence; counted
-
-
-class Refused(KnockletError):
-    """An authentic message that is not obeyed: the owner is told why."""
 
 
 class SealedGate:

@@ -66,7 +66,7 @@ class ClientKnocks:
         self._set_time()
 
     def keep_always(self, pairs):
-        """(fingerprint, what) of records that never give way."""
+        """(fingerprint, what) of records that never give way, from the next apply() on."""
         self._always = pairs
 
     def tell(self, now_ms):

@@ -4,8 +4,7 @@ import json
 import os
 from binascii import b2a_base64
 
-from ..core.errors import KnockletError
-from ..core.sealed_gate import Refused
+from ..core.errors import KnockletError, Refused
 from ..wire import sealed
 from ..wire.addresses import format_address
 from .loop import now_ms
@@ -17,11 +16,10 @@ _PULLED_BYTES = 44_000  # in base64 it has to fit a report (core/agent_messages.
 class Commands:
     """They raise KnockletError with one line."""
 
-    def __init__(self, engine, name, keys, floors):
+    def __init__(self, engine, keys):
+        """keys: wire.sealed.SealKeys."""
         self._engine = engine
-        self._name = name
         self._keys = keys
-        self._floors = floors
         self._verbs = {
             "open": self._open,
             "close": self._close,
@@ -94,7 +92,7 @@ class Commands:
         return any(one.name == name and service in one.services for one in policy.clients + policy.sequences)
 
     def _arm(self, armed, version):
-        if not self._floors.arm(armed, version, now_ms()) and armed:
+        if not self._engine.floors.arm(armed, version, now_ms()) and armed:
             raise Refused("it cannot be stored")
         self._engine.wishes.armed = armed
         return {"armed": armed}

@@ -7,9 +7,8 @@ In force is the last one that was confirmed; without any, the file. What only ta
 """
 
 from ..core import policy
-from ..core.errors import ConfigError, KnockletError
+from ..core.errors import ConfigError, KnockletError, Refused
 from ..core.policy_change import only_takes_away
-from ..core.sealed_gate import Refused
 from ..core.strict_json import loads
 from ..wire import sealed
 from . import key_file, policy_file

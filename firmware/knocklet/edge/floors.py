@@ -27,6 +27,10 @@ class Floors:
         """No message up to this version is taken again. Returns whether that is on storage."""
         return self._clients.stored(self._id, kind, version, now_ms)
 
+    def next_version(self, now_us):
+        """For an order that is given here."""
+        return max(now_us, self.last(_ARMED) + 1, self.last(_DISARMED) + 1)
+
     def armed(self):
         return self.last(_ARMED) >= self.last(_DISARMED)
 

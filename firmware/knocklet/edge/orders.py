@@ -3,11 +3,10 @@
 import gc
 
 from ..core import command
-from ..core.errors import KnockletError
-from ..core.sealed_gate import Refused, SealedGate
+from ..core.errors import KnockletError, Refused
+from ..core.sealed_gate import SealedGate
 from ..wire import sealed
 from .commands import Commands
-from .floors import Floors
 from .loop import now_ms
 
 
@@ -19,9 +18,8 @@ class Orders:
         self.gate = SealedGate(keys, now_ms())
         self._engine = engine
         self._name = name
-        self._floors = Floors(engine.clients, name)
-        self._commands = Commands(engine, name, keys, self._floors)
-        engine.wishes.armed = self._floors.armed()
+        self._floors = engine.floors
+        self._commands = Commands(engine, keys)
 
     def has_room(self):
         """May one more message be read?"""

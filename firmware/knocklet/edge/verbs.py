@@ -16,7 +16,8 @@ class Verbs:
         self._engine = engine
 
     def table(self):
-        return {"status": self._status, "grants": self._grants, "close": self._close, "reload": self._reload}
+        return {"status": self._status, "grants": self._grants, "close": self._close, "reload": self._reload,
+                "arm": self._arm, "disarm": self._arm}
 
     def _status(self, _request):
         engine = self._engine
@@ -83,6 +84,16 @@ class Verbs:
             return (name is None or service.name == name) and (source is None or address == source)
 
         return {"closed": self._engine.doors.close_for_owner(wanted, now_ms())}
+
+    def _arm(self, request):
+        """Knocks open something, or nothing: from now on, and after a restart where the gateway has a key."""
+        engine = self._engine
+        armed = request["verb"] == "arm"
+        if engine.floors:
+            engine.floors.arm(armed, engine.floors.next_version(engine.clients.clock.now_us()), now_ms())
+        engine.wishes.armed = armed
+        engine.changed()
+        return {"armed": armed}
 
     def _reload(self, request):
         """{"file": true}: from now on what lies in the file, not what came over MQTT."""

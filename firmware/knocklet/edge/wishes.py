@@ -4,7 +4,7 @@ A request waits a minute for its answer. A client has one at a time for a servic
 """
 
 from ..core.clock import after, left
-from ..core.sealed_gate import Refused
+from ..core.errors import Refused
 from ..wire.addresses import format_address
 
 _LIMIT = 16  # requests that wait: those who have a key can make no more of them
