@@ -77,7 +77,7 @@ def remove(name: ClientName, gateway: MaybeDescribed = None) -> None:
     """Forget a client and its secret. The gateway lets it in until it has a new clients.json, and a reload."""
     with clients.edit() as store:
         client = store.client(name, gateway)
-        store.remove(client)
+        store.remove(client.gateway, name)
     told = Output()
     told.message(f"Client {name} of {client.gateway} is forgotten here, and its secret.")
     told.remark(f"{client.gateway} takes its knocks until it has the new file: knocklet client file --gateway {client.gateway}")

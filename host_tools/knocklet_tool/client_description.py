@@ -5,9 +5,10 @@ Its JSON form is the one that the gateway reads in its clients.json.
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
-from knocklet.wire.keys import KEY_BYTES, ClientKeys
+from knocklet.wire.keys import FINGERPRINT_BYTES, KEY_BYTES, ClientKeys
 from knocklet.wire.names import is_name
 
 from .checked_json import REQUIRED, Table
@@ -30,6 +31,11 @@ class Fwknop:
 
     def as_json(self) -> dict[str, str]:
         return {"key": b64encode(self.key).decode(), "hmac_key": b64encode(self.hmac_key).decode(), "hmac": self.hmac}
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The name of these keys in the gateway's stores (core/clients.py)."""
+        return sha256(b"knocklet fwknop" + self.hmac_key + self.key).digest()[:FINGERPRINT_BYTES]
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class Client:
         """For spa and otp."""
         assert self.key
         return ClientKeys(self.key, self.gateway)
+
+    def fingerprints(self) -> dict[str, str]:
+        """By what each is for, in hex: they name its secrets, and tell nothing of them."""
+        found = {"": self.keys().fingerprint} if self.key else {}
+        return {use: each.hex() for use, each in (found | ({FWKNOP: self.fwknop.fingerprint} if self.fwknop else {})).items()}
 
     def as_json(self) -> dict[str, Any]:
         """With its secrets, as the gateway reads it, and client_from() here."""
@@ -95,7 +106,7 @@ def client_from(name: str, gateway: str, table: Table) -> Client:
 
 def _key(text: str) -> bytes:
     key = bytes.fromhex(text)
-    if len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES:
+    if len(key) != KEY_BYTES or len(text) != 2 * KEY_BYTES or not any(key):
         raise ValueError("length")
     return key
 

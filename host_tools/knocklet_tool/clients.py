@@ -1,30 +1,36 @@
-"""The clients that are known here and the gateways they knock at. Stored once; the secrets in a file of their own."""
+"""The clients that are known here and the gateways they knock at: from the owner's workspace, and what others have told us.
 
-import json
+A gateway with a file in the workspace is as that file says; of its clients only the secrets are stored here.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from . import gateway_description, places
-from .checked_json import Table, read_object
+from . import gateway_description, places, store_files, workspace_folder
+from .checked_json import Table
 from .client_description import Client, client_from
 from .errors import InputError
 from .gateway_description import GatewayDescription
-
-_PLAIN, _SECRETS, _LOCK = "clients.json", "client-secrets.json", ".clients.lock"
+from .gateway_file import GatewayFile, no_secret
+from .store_files import StoreFiles
 
 
 @dataclass
 class Store:
-    """`clients`: by the gateway's name, then by their own."""
+    """`clients`: by the gateway's name, then by their own. `files`: of gateways in the workspace; `broken`: why one cannot be
+    read; `without_secret`: their clients who cannot knock from here."""
 
     gateways: dict[str, GatewayDescription] = field(default_factory=dict)
     clients: dict[str, dict[str, Client]] = field(default_factory=dict)
+    files: dict[str, GatewayFile] = field(default_factory=dict, compare=False)
+    broken: dict[str, InputError] = field(default_factory=dict, compare=False)
+    without_secret: dict[str, list[str]] = field(default_factory=dict)
 
     def gateway(self, name: str | None) -> GatewayDescription:
         """The one of this name; without a name the only one. Raises InputError."""
+        if broken := [error for each, error in self.broken.items() if name in (None, each)]:
+            raise broken[0]
         known = ", ".join(self.gateways) or "none yet"
         if name is None and len(self.gateways) == 1:
             return next(iter(self.gateways.values()))
@@ -38,6 +44,11 @@ class Store:
         groups = list(self.clients.values()) if gateway is None else [self.clients.get(gateway, {})]
         found = [clients[name] for clients in groups if name in clients]
         if not found:
+            for each in self.without_secret if gateway is None else [gateway]:
+                if name in self.without_secret.get(each, []):
+                    raise InputError(f"client {name} of {each}: {no_secret(name, each)}")
+            if broken := [error for each, error in self.broken.items() if gateway in (None, each)]:
+                raise broken[0]
             at = "" if gateway is None else f" at {gateway[:60]!r}"
             known = dict.fromkeys(each for clients in groups for each in clients)
             raise InputError(f"client {name[:60]!r} is not known{at}; known: {', '.join(known) or 'none yet'}")
@@ -56,11 +67,16 @@ class Store:
             raise InputError(f"which client? --client, one of {', '.join(found)}")
         return next(iter(found.values()))
 
+    def names(self, gateway: str) -> set[str]:
+        return {*self.clients.get(gateway, {}), *self.without_secret.get(gateway, [])}
+
     def add(self, client: Client) -> None:
         self.clients.setdefault(client.gateway, {})[client.name] = client
 
-    def remove(self, client: Client) -> None:
-        del self.clients[client.gateway][client.name]
+    def remove(self, gateway: str, name: str) -> None:
+        self.clients[gateway].pop(name, None)
+        if name in self.without_secret.get(gateway, []):
+            self.without_secret[gateway].remove(name)
 
 
 def find(name: str, gateway: str | None = None) -> tuple[Client, GatewayDescription]:
@@ -72,51 +88,52 @@ def find(name: str, gateway: str | None = None) -> tuple[Client, GatewayDescript
 
 def load() -> Store:
     """Raises InputError for files that are damaged, or secrets that others may read."""
-    directory = places.config_dir()
-    with places.locked(directory, _LOCK):   # else the two files may be of two times
-        return _load(directory)
+    return _store(store_files.read())
 
 
 @contextmanager
 def edit() -> Iterator[Store]:
-    """The store, to be changed; written at the end unless that raised."""
-    directory = places.config_dir()
-    with places.locked(directory, _LOCK):
-        store = _load(directory)
+    """The store, to be changed; written at the end unless that raised. What the workspace says is not written: only secrets."""
+    with store_files.edit() as files:
+        store = _store(files)
+        before = {gateway: store.names(gateway) for gateway in store.clients}
         yield store
-        _write(store, directory)
+        in_workspace = store.files.keys() | store.broken.keys()
+        files.gateways = [each.as_json() for name, each in store.gateways.items() if name not in in_workspace]
+        files.clients = {}
+        for gateway, found in store.clients.items():
+            secrets = files.secrets.setdefault(gateway, {})
+            for name in before.get(gateway, set()) - store.names(gateway):
+                secrets.pop(name, None)
+            for client in found.values():
+                secrets[client.name] = secrets.get(client.name, {}) | {"issued": client.issued, **client.secrets()}
+            if found and gateway not in in_workspace:
+                files.clients[gateway] = {client.name: client.plain() for client in found.values()}
+        files.secrets = {gateway: found for gateway, found in files.secrets.items() if found}
 
 
-def _load(directory: Path) -> Store:
-    where = str(directory / _PLAIN)
-    plain = read_object(where, places.read(directory / _PLAIN) or b"{}")
-    secrets = read_object(str(directory / _SECRETS), places.read_private(directory / _SECRETS) or b"{}")
+def _store(files: StoreFiles) -> Store:
+    where = str(places.config_dir() / store_files.PLAIN)
     store = Store()
+    in_workspace = workspace_folder.names()
     try:
-        for fields in plain.get("gateways", []):
+        for fields in files.gateways:
             gateway = gateway_description.from_table(Table(fields, where))
             store.gateways[gateway.name] = gateway
-        for name, clients in plain.get("clients", {}).items():
+        for name, clients in files.clients.items():
             for client, fields in clients.items():
-                store.add(client_from(client, name, Table(fields | secrets[name][client], where, f"{name}.{client}.")))
+                table = Table(fields | files.secrets[name][client], where, f"{name}.{client}.")
+                if name not in in_workspace:
+                    store.add(client_from(client, name, table))
     except (AttributeError, KeyError, TypeError):
-        # The cause is not told along: it may quote a secret.
-        raise InputError(f"{where} or {_SECRETS}: not as this tool writes them") from None
+        raise store_files.damaged(places.config_dir()) from None
+    for name in in_workspace:
+        store.gateways.pop(name, None)
+        try:
+            file = GatewayFile.load(name, files)
+            found, store.without_secret[name] = file.clients(files.secrets.get(name, {}))
+            store.gateways[name], store.files[name] = file.description(), file
+            store.clients[name] = found
+        except InputError as error:   # told when this one is asked for: the others go on
+            store.broken[name] = error
     return store
-
-
-def _write(store: Store, directory: Path) -> None:
-    plain: dict[str, Any] = {}
-    secrets: dict[str, Any] = {}
-    for gateway, found in store.clients.items():
-        for client in found.values():
-            plain.setdefault(gateway, {})[client.name] = client.plain()
-            secrets.setdefault(gateway, {})[client.name] = client.secrets()
-    gateways = [gateway.as_json() for gateway in store.gateways.values()]
-    # The secrets first: a client without its key would be damage, a key without its client is none.
-    places.write(directory / _SECRETS, _json(secrets))
-    places.write(directory / _PLAIN, _json({"gateways": gateways, "clients": plain}))
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, indent=2).encode() + b"\n"

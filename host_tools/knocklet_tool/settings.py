@@ -45,6 +45,7 @@ class Settings:
     gateways: dict[str, Gateway] = field(default_factory=dict)
     broker: Broker | None = None
     collector: str = ""   # MQTT client id of `collect`
+    workspace: str = ""   # path of the folder with the gateways' files
 
     def gateway(self, name: str | None) -> Gateway:
         """The one of this name; without a name the only one. Raises InputError."""
@@ -85,6 +86,12 @@ def load() -> Settings:
     except (AttributeError, KeyError, TypeError, ValueError):
         # The cause is not told along: it may quote a secret.
         raise InputError(f"{directory / _SETTINGS} or {_SECRETS}: not as this tool writes them") from None
+
+
+def workspace() -> str:
+    """The folder alone: nobody needs the secrets for it."""
+    path = places.config_dir() / _SETTINGS
+    return str(_object(path, places.read(path)).get("workspace", ""))
 
 
 @contextmanager
@@ -128,7 +135,7 @@ def _settings(plain: dict[str, Any], hidden: dict[str, Any], directory: Path) ->
         texts = broker.host, broker.ca or "", broker.user or "", broker.password or ""
         if any(type(text) is not str for text in texts) or type(broker.port) is not int or type(broker.tls) is not bool:
             raise ValueError("broker")
-    return Settings(gateways, broker, str(plain.get("collector", "")))
+    return Settings(gateways, broker, str(plain.get("collector", "")), str(plain.get("workspace", "")))
 
 
 def _store(settings: Settings, directory: Path) -> None:
@@ -137,6 +144,7 @@ def _store(settings: Settings, directory: Path) -> None:
         only = {"event_key": gateway.event_key.hex()}
         hidden["gateways"][gateway.name] = {"key": gateway.key.hex()} if gateway.key else only
     plain: dict[str, Any] = {"gateways": list(settings.gateways), "collector": settings.collector}
+    plain["workspace"] = settings.workspace
     if broker := settings.broker:
         plain["broker"] = {key: getattr(broker, key) for key in ("host", "port", "tls", "ca", "user")}
         hidden["broker_password"] = broker.password
