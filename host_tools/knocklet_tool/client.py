@@ -6,13 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from . import client_add, client_copy, client_file, client_fwknoprc, client_page, client_qr, clients
+from . import client_add, client_copy, client_file, client_fwknoprc, client_page, client_qr, client_revoke, clients
 from .client_description import Client
+from .errors import InputError
+from .gateway_file import no_secret
 from .options import ClientName, Json, MaybeDescribed
 from .output import Line, Output
 
 app = typer.Typer(help="The computers and phones that may knock, and their secrets.")
-for command in (client_add.add, client_copy.export, client_file.file, client_qr.qr, client_fwknoprc.fwknoprc, client_page.page):
+for command in (
+    client_add.add, client_revoke.revoke, client_revoke.rotate, client_copy.export, client_file.file, client_qr.qr,
+    client_fwknoprc.fwknoprc, client_page.page,
+):  # fmt: skip
     app.command()(command)
 app.command("import")(client_copy.import_)
 
@@ -58,8 +63,13 @@ class ClientReport:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """The clients that are known here."""
-    found = clients.load().clients
-    Output(json).result(ClientList([client for at_gateway in found.values() for client in at_gateway.values()]))
+    store = clients.load()
+    output = Output(json)
+    for error in store.broken.values():
+        output.message(str(error))
+    for gateway, name in [(gateway, name) for gateway, names in store.without_secret.items() for name in names]:
+        output.message(f"{gateway} also has {name}: {no_secret(name, gateway)}")
+    output.result(ClientList([client for at_gateway in store.clients.values() for client in at_gateway.values()]))
 
 
 @app.command()
@@ -74,9 +84,15 @@ def show(name: ClientName, gateway: MaybeDescribed = None, secret: _Secret = Fal
 
 @app.command()
 def remove(name: ClientName, gateway: MaybeDescribed = None) -> None:
-    """Forget a client and its secret. The gateway lets it in until it has a new clients.json, and a reload."""
+    """Forget a client and its secret, where the gateway has no file in a workspace: else `revoke` is for that.
+
+    The gateway lets it in until it has a new clients.json, and a reload.
+    """
     with clients.edit() as store:
         client = store.client(name, gateway)
+        if client.gateway in store.files:
+            path = store.files[client.gateway].path
+            raise InputError(f"client {name} is in {path}; knocklet client revoke {name} takes it out")
         store.remove(client.gateway, name)
     told = Output()
     told.message(f"Client {name} of {client.gateway} is forgotten here, and its secret.")

@@ -1,22 +1,19 @@
 """`knocklet client add`: make the secrets of a new client."""
 
-import secrets
-import time
-from typing import Annotated
+from contextlib import nullcontext
+from typing import Annotated, Any
 
 import typer
 
-from knocklet.wire.keys import KEY_BYTES
-
-from . import clients
-from .client_description import FWKNOP, KINDS, OTP, PACKET, SOURCES, SPA, Client, Fwknop, check_name
+from . import clients, workspace
+from .client_description import FWKNOP, KINDS, OTP, PACKET, SOURCES, SPA, Client, check_name
 from .client_file import TO_GATEWAY
+from .client_secrets import new_client
 from .errors import InputError
+from .gateway_model import CLIENTS
+from .gateway_rules import FWKNOP_CLIENTS, OTP_PAIRS
 from .options import MaybeDescribed, complete_service
 from .output import Output
-
-_FWKNOP_KEY_BYTES, _FWKNOP_HMAC_KEY_BYTES = 32, 64   # as fwknop itself makes them
-_CLIENTS, _FWKNOP_CLIENTS, _OTP_PAIRS = 512, 16, 64   # what a gateway allows
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A name for this computer or phone.")]
 _Open = Annotated[
@@ -54,32 +51,48 @@ def add(name: _Name, services: _Open, gateway: MaybeDescribed = None, kinds: _Ki
             raise InputError(f"--kind {kind!r}: allowed: {', '.join(KINDS)}")
     if source not in SOURCES:
         raise InputError(f"--source {source!r}: allowed: {', '.join(SOURCES)}")
-    with clients.edit() as store:
-        at = store.gateway(gateway)
-        for service in services:
-            at.service(service)
-        if name in store.clients.get(at.name, {}):
-            raise InputError(f"client {name} is known already at {at.name}; knocklet client remove {name} forgets its secret")
-        key = secrets.token_bytes(KEY_BYTES) if SPA in chosen or OTP in chosen else None
-        fwknop = None
-        if FWKNOP in chosen:
-            fwknop = Fwknop(secrets.token_bytes(_FWKNOP_KEY_BYTES), secrets.token_bytes(_FWKNOP_HMAC_KEY_BYTES))
-        store.add(Client(name, at.name, int(time.time()), tuple(dict.fromkeys(services)), chosen, source, key, fwknop))
-        _check_limits(list(store.clients[at.name].values()))
+    opens = tuple(dict.fromkeys(services))
+    at = clients.load().gateway(gateway)
+    file = workspace.file_of(at.name)
+    # The secret is written first: a client without its key would be damage, a key without its client is none.
+    with file.edit() if file else nullcontext() as edit, clients.edit() as store:
+        for service in opens:
+            store.gateway(at.name).service(service)
+        if name in store.names(at.name):
+            forget = "revoke" if file else "remove"
+            raise InputError(f"client {name} is known already at {at.name}; knocklet client {forget} {name} forgets its secret")
+        store.add(new_client(name, at.name, opens, chosen, source))
+        if edit:
+            edit.add_table("clients", name, _fields(opens, chosen, source))
+        else:
+            _check_limits(list(store.clients[at.name].values()))
     told = Output()
-    told.message(f"Client {name} of {at.name} has a new secret, and may open {', '.join(dict.fromkeys(services))}.")
-    told.remark(
-        f"To the gateway: knocklet client file --gateway {at.name} | ssh root@{at.name} '{TO_GATEWAY}', "
-        "then knockletctl reload there"
-    )
+    told.message(f"Client {name} of {at.name} has a new secret, and may open {', '.join(opens)}.")
+    if file:
+        told.remark(f"next: knocklet push {at.name}")
+    else:
+        told.remark(
+            f"To the gateway: knocklet client file --gateway {at.name} | ssh root@{at.name} '{TO_GATEWAY}', "
+            "then knockletctl reload there"
+        )
+
+
+def _fields(opens: tuple[str, ...], kinds: tuple[str, ...], source: str) -> dict[str, Any]:
+    """As in the gateway's file: what goes without saying is not said."""
+    fields: dict[str, Any] = {"open": list(opens)}
+    if kinds != (SPA,):
+        fields["kinds"] = list(kinds)
+    if source != PACKET:
+        fields["source"] = source
+    return fields
 
 
 def _check_limits(found: list[Client]) -> None:
     """What the gateway would refuse."""
     for what, count, limit in (
-        ("clients", len(found), _CLIENTS),
-        ("clients of kind fwknop", sum(FWKNOP in client.kinds for client in found), _FWKNOP_CLIENTS),
-        ("pairs of client and service with otp", sum(len(client.open) for client in found if OTP in client.kinds), _OTP_PAIRS),
+        ("clients", len(found), CLIENTS),
+        ("clients of kind fwknop", sum(FWKNOP in client.kinds for client in found), FWKNOP_CLIENTS),
+        ("pairs of client and service with otp", sum(len(client.open) for client in found if OTP in client.kinds), OTP_PAIRS),
     ):
         if count > limit:
             raise InputError(f"{count} {what} at {found[0].gateway}; allowed: {limit}")

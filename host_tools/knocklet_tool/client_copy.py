@@ -37,12 +37,14 @@ def import_(file: _File) -> None:
     fields = table.table("client")
     client = client_from(check_name(fields.text("name")), at.name, fields)
     with clients.edit() as store:
+        if (file := store.files.get(at.name)) and client.name not in file.model.clients:
+            raise InputError(f"{file.path}: has no client {client.name}; knocklet client add makes one")
         known = store.clients.get(at.name, {}).get(client.name)
         if known and (known.key, known.fwknop) != (client.key, client.fwknop):
             raise InputError(
                 f"client {client.name} of {at.name} is known already, with another secret; knocklet client remove forgets it"
             )
-        changed = store.gateways.get(at.name, at) != at
+        changed = not file and store.gateways.get(at.name, at) != at
         store.gateways[at.name] = at
         store.add(client)
     told = Output()

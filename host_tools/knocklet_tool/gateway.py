@@ -91,7 +91,11 @@ def add(name: Name, key_file: _KeyFile = None, collector_key_file: _CollectorKey
 @app.command("list")
 def list_(json: Json = False) -> None:
     """The gateways that are known."""
-    Output(json).result(GatewayList(settings.load().gateways, clients.load().gateways))
+    store = clients.load()
+    output = Output(json)
+    for error in store.broken.values():
+        output.message(str(error))
+    output.result(GatewayList(settings.load().gateways, store.gateways))
 
 
 @app.command()
@@ -104,7 +108,9 @@ def remove(name: _Known) -> None:
         store.gateways.pop(name, None)
         left = ", ".join(store.clients.get(name, {}))
     Output().message(f"{name} is forgotten, and its key.")
-    if left:
+    if file := store.files.get(name):
+        Output().message(f"Its file stays: {file.path}; while it is there, one can knock from here.")
+    elif left:
         Output().message(f"Its clients stay: {left}; knocklet client remove forgets one.")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import clients, places, settings
+from . import clients, places, settings, workspace_folder
 from .checked_json import Table, read_object
 from .errors import InputError
 from .gateway_description import from_table
@@ -28,6 +28,8 @@ def describe(name: Name, config: _Config, host: _Host) -> None:
     if gateway.name != name:
         raise InputError(f"{config}: id: {gateway.name!r}; allowed: {name!r}, every key is made for this name")
     with clients.edit() as store:
+        if name in workspace_folder.names():
+            raise InputError(f"gateway {name} has a file, which describes it: {workspace_folder.path_of(name)}")
         store.gateways[name] = gateway
         found = list(store.clients.get(name, {}).values())
     told = Output()

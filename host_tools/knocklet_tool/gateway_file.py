@@ -7,15 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from . import gateway_description, places, store_files, toml_lines, workspace_folder
 from .checked_json import Table
 from .client_description import FWKNOP, OTP, SPA, Client, client_from
 from .errors import InputError
 from .gateway_description import GatewayDescription
 from .gateway_model import Gateway
-from .gateway_rules import Misfit, check
+from .gateway_rules import WrongValues, read
 from .store_files import StoreFiles
 from .toml_edit import TomlEdit
 
@@ -61,14 +59,9 @@ class GatewayFile:
 
     def _checked(self) -> Gateway:
         try:
-            model = Gateway.model_validate(self._with_steps(self.values))
-            check(model, self.name)
-            return model
-        except ValidationError as error:
-            wrong = min((_told(each) for each in error.errors()), key=lambda each: toml_lines.line_of(self.text, each[0]))
-        except Misfit as misfit:
-            wrong = misfit.path, str(misfit)
-        path, why = wrong
+            return read(self._with_steps(self.values), self.name)
+        except WrongValues as error:
+            path, why = min(error.found, key=lambda each: toml_lines.line_of(self.text, each[0]))
         if path[:1] == ("sequences",) and len(path) > 2 and path[1] in self.hidden and path[2] == "steps":
             again = f"knocklet sequence new {self.name} {path[1]} makes others"
             raise self.fail(path[:2], f"its secret steps do not go with the rest of the file; {again}")
@@ -156,12 +149,3 @@ def key_of(path: toml_lines.Path) -> str:
     keys = [part for part in path if isinstance(part, str)]
     return f"{'.'.join(keys)}: " if keys else ""
 
-
-def _told(error: Any) -> tuple[toml_lines.Path, str]:
-    """(path, what is wrong there)."""
-    path = tuple(part for part in error["loc"] if part != "[key]")
-    if error["type"] == "unknown":
-        return (*path, error["ctx"]["key"]), error["msg"]
-    if error["type"] == "missing":
-        return path, "missing"
-    return path, error["msg"]

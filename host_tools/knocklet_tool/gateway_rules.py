@@ -4,6 +4,9 @@ tests/host/test_gateway_rules.py holds both against each other.
 """
 
 from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
 
 from knocklet.wire.addresses import parse_endpoint
 from knocklet.wire.steps import TCP, UDP, format_step
@@ -20,16 +23,39 @@ _PROTOCOLS = {"tcp": TCP, "udp": UDP}
 Step = tuple[int, int]   # protocol, port
 
 
-class Misfit(Exception):
-    """`path`: of the key that does not agree; the text says what was found and what is allowed."""
+class WrongValues(Exception):
+    """`found`: (path of a key, what was found there and what is allowed) of each that is wrong."""
+
+    def __init__(self, found: list[tuple[Path, str]]) -> None:
+        super().__init__(f"{len(found)} keys")
+        self.found = found
+
+
+class Misfit(WrongValues):
+    """One that does not agree with the others."""
 
     def __init__(self, path: Path, found: object, allowed: str) -> None:
-        super().__init__(f"found {found}; allowed: {allowed}")
-        self.path = path
+        super().__init__([(path, f"found {found}; allowed: {allowed}")])
 
 
-def check(gateway: Gateway, name: str) -> None:
-    """name: of the file. Raises Misfit."""
+def read(values: dict[str, Any], name: str) -> Gateway:
+    """The values, each checked, and that they agree. name: of the file. Raises WrongValues."""
+    try:
+        gateway = Gateway.model_validate(values)
+    except ValidationError as error:
+        raise WrongValues([_told(each) for each in error.errors()]) from None
+    _check(gateway, name)
+    return gateway
+
+
+def _told(error: Any) -> tuple[Path, str]:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] == "unknown":
+        return (*path, error["ctx"]["key"]), error["msg"]
+    return path, "missing" if error["type"] == "missing" else error["msg"]
+
+
+def _check(gateway: Gateway, name: str) -> None:
     if gateway.id != name:
         raise Misfit(("id",), f"'{gateway.id}'", f"'{name}', as the file is called")
     for each, service in gateway.services.items():

@@ -8,12 +8,14 @@ from typer.core import TyperGroup
 
 from knocklet import VERSION
 
-from . import broker, client, gateway, output
+from . import broker, client, gateway, output, sequence, service
 from .close import close
 from .collect import collect
 from .errors import InputError, ToolError
 from .grants import grants
+from .init import init
 from .knock import knock
+from .lint import lint
 from .log import log
 from .otp import otp
 from .ssh_config import ssh_config
@@ -51,9 +53,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision):
+for command in (init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision):
     app.command()(command)
-for group in (gateway, client, broker):
+for group in (gateway, client, service, sequence, broker):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import clients, settings
+from . import clients, settings, workspace_folder
 from .errors import ToolError
 
 
@@ -20,6 +20,14 @@ def complete_described(incomplete: str) -> list[str]:
     """The gateways one can knock at."""
     try:
         return [name for name in clients.load().gateways if name.startswith(incomplete)]
+    except ToolError:
+        return []
+
+
+def complete_file(incomplete: str) -> list[str]:
+    """The gateways that have a file in the workspace."""
+    try:
+        return [name for name in workspace_folder.names() if name.startswith(incomplete)]
     except ToolError:
         return []
 
@@ -53,6 +61,21 @@ MaybeDescribed = Annotated[
     str | None,
     typer.Option(
         "--gateway", metavar="NAME", help="Of this gateway; not needed when it is clear.", autocompletion=complete_described
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Gateways that have a file in the workspace.", autocompletion=complete_file),
+]
+All = Annotated[bool, typer.Option("--all", metavar=" ", help="All of the workspace.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Those with this name in their `groups`.")]
+FileName = Annotated[
+    str, typer.Argument(metavar="GATEWAY", help="A gateway that has a file in the workspace.", autocompletion=complete_file)
+]
+MaybeFileName = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway", metavar="NAME", help="In the file of this gateway; not needed with one.", autocompletion=complete_file
     ),
 ]
 ClientName = Annotated[str, typer.Argument(metavar="NAME", help="The client's name.", autocompletion=complete_client)]
