@@ -94,8 +94,11 @@ def remove(name: _Name, gateway: MaybeFileName = None) -> None:
                 for key in ("open", "close"):
                     _take_out(f"{group}.{owner}.{key}", table.get(key, []), name)
         index = document["services"][name]["index"]
-        document.setdefault("retired", []).append(index)
+        if "retired" in document:
+            document["retired"].append(index)
         edit.remove_table("services", name)
+        if "retired" not in document:
+            edit.add_value("retired", [index])
     told = Output()
     told.message(f"Service {name} of {file.name} is taken out. Its port is as the rest of the firewall has it.")
     _next(told, file)

@@ -1,6 +1,6 @@
 """Changes of a TOML text that leave all else in it as a person wrote it: comments, order, empty lines.
 
-Values are changed in tomlkit's document. Whole tables are put in and taken out as lines: the document does not know that the
+Values are changed in tomlkit's document. What is new or goes is put in and taken out as lines: the document does not know that the
 comment over a table belongs to it, and not to the end of the one before.
 """
 
@@ -24,6 +24,15 @@ class TomlEdit:
     @property
     def text(self) -> str:
         return self.document.as_string()
+
+    def add_value(self, key: str, value: Any) -> None:
+        """A key at the top that was not there, after the last one there."""
+        lines = self.text.splitlines(keepends=True)
+        at = min(_headers(lines), default=len(lines))
+        while at and _ASIDE.match(lines[at - 1]):
+            at -= 1
+        before = "" if not at or lines[at - 1].endswith("\n") else "\n"
+        self._set([*lines[:at], f"{before}{key} = {tomlkit.item(value).as_string()}\n", *lines[at:]])
 
     def add_table(self, group: str, name: str, fields: dict[str, Any]) -> None:
         """[group.name], after the last table of the group; at the end where there is none."""
