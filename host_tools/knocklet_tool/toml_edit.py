@@ -1,7 +1,7 @@
 """Changes of a TOML text that leave all else in it as a person wrote it: comments, order, empty lines.
 
-Values are changed in tomlkit's document. What is new or goes is put in and taken out as lines: the document does not know that the
-comment over a table belongs to it, and not to the end of the one before.
+Values are changed in tomlkit's document. What is new or goes is put in and taken out as lines: the document does not know
+that the comment over a table belongs to it, and not to the end of the one before.
 """
 
 import re

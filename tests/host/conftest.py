@@ -85,6 +85,15 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def workspace(home, monkeypatch):
+    """A workspace without files: its folder."""
+    folder = home / "gateways"
+    folder.mkdir()
+    monkeypatch.setenv("KNOCKLET_WORKSPACE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
     """A running mosquitto with users for the gateways home and attic."""
