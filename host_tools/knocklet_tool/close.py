@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,15 +10,14 @@ import typer
 from knocklet.wire.topics import REQUEST, RESPONSE, topic
 
 from . import settings
-from .errors import ForgedError, GatewayError, InputError, RefusedError
-from .event_report import Doubts, short
-from .intake import FORGED, NEW, Intake, Report
-from .mqtt import NO_SUBSCRIBERS, Link
+from .errors import InputError
+from .event_report import short
+from .gateway_answer import wait_for
+from .mqtt import Link
 from .options import Json, MaybeName, Wait
 from .output import Line, Output
+from .sealed_request import WAIT_S, command, must_reach
 from .settings import Broker, Gateway
-
-_WAIT_S = 10.0
 
 _Service = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="The service to close.")]
 _Source = Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="Only for this address.")]
@@ -47,7 +45,7 @@ def close(
     service: _Service = None,
     source: _Source = None,
     everything: _All = False,
-    wait: Wait = _WAIT_S,
+    wait: Wait = WAIT_S,
     as_json: Json = False,
 ) -> None:
     """Close a service, for one address or for all, and wait until the gateway says so.
@@ -67,36 +65,14 @@ def close(
 def request(
     broker: Broker, gateway: Gateway, verb: str, fields: dict[str, str], wait_s: float, output: Output
 ) -> dict[str, Any]:
-    """Ask, and wait for the answer that is the gateway's own. Raises BrokerError, GatewayError, ForgedError, RefusedError."""
-    transaction = secrets.token_hex(16)   # cannot be guessed, so no earlier answer fits
-    doubts = Doubts(output)
+    """Ask, sealed where the key is known, and wait for the answer that is the gateway's own.
+
+    Raises BrokerError, GatewayError, ForgedError, RefusedError.
+    """
+    if gateway.key:
+        return command(broker, gateway, verb, fields, wait_s, output).data
+    marks = {"transaction": secrets.token_hex(16)}
     with Link(broker) as link:
         link.must_subscribe([topic(gateway.name, RESPONSE + verb)])
-        payload = json.dumps({"transaction": transaction, **fields}).encode()
-        if link.must_publish(topic(gateway.name, REQUEST + verb), payload) == NO_SUBSCRIBERS:
-            raise GatewayError(f"{gateway.name} is not connected to the broker: nobody there listens for requests to it")
-        answer = _answer(link, gateway, transaction, wait_s, doubts)
-    doubts.tell(at_once=True)
-    if answer is None:
-        if doubts.of(FORGED):
-            raise ForgedError(f"{gateway.name} did not answer; what came instead was forged")
-        raise GatewayError(f"{gateway.name} did not answer within {wait_s:g} s")
-    if answer.fields.get("status") != "ok":
-        raise RefusedError(f"{gateway.name} refused: {short(answer.fields.get('error') or 'it gave no reason')}")
-    data = answer.fields.get("data")
-    return data if type(data) is dict else {}
-
-
-def _answer(link: Link, gateway: Gateway, transaction: str, wait_s: float, doubts: Doubts) -> Report | None:
-    intake = Intake({gateway.name: gateway.event_key})
-    end = time.monotonic() + wait_s
-    while (left := end - time.monotonic()) > 0:
-        for message in link.receive(left):
-            try:
-                report = intake.take(message.topic, message.payload)
-            except KeyError:
-                continue
-            doubts.take(report)
-            if report.verdict == NEW and report.fields.get("transaction") == transaction:
-                return report
-    return None
+        must_reach(link, gateway, REQUEST + verb, json.dumps(marks | fields).encode())
+        return wait_for(link, gateway, marks, wait_s, output)

@@ -1,4 +1,5 @@
-"""The last number of each kind that this computer has sent: stamps of signed knocks, slots of one-time ports.
+"""The last number of each kind that this computer has sent: stamps of signed knocks, slots of one-time ports, versions of
+sealed messages.
 
 A gateway takes no number twice and none that is lower, so a clock that was set back, or two terminals at once, must not
 make one. Each is a small file, locked from the reading to the sending: what has the lower number also leaves first.
@@ -42,6 +43,17 @@ def next_slot(client: Client, service: Service, now: int) -> tuple[int, int]:
         to_pass = max(0, file.last - now)
         file.store(max(slot, file.last))
         return slot, to_pass
+
+
+@contextmanager
+def next_version(gateway: str, kind: str, after: int = 0) -> Iterator[int]:
+    """Microseconds since 1970 for one sealed message of this kind, later than all before, and than `after`: what the gateway
+    is known to have. To be sent within the block. Raises InputError.
+    """
+    with _held(f"{kind}-{gateway}") as file:
+        version = max(time.time_ns() // 1000, file.last + 1, after + 1)
+        file.store(version)
+        yield version
 
 
 class _Last:
