@@ -68,8 +68,14 @@ def error(text: str) -> None:
     _write(sys.stderr, "knocklet: " + text, "red")
 
 
-def _write(stream: TextIO, text: str, style: str = "") -> None:
+def ask_line(text: str) -> None:
+    """A question; the answer is typed behind it."""
+    _write(sys.stderr, text, end="")
+    sys.stderr.flush()
+
+
+def _write(stream: TextIO, text: str, style: str = "", end: str = "\n") -> None:
     # With NO_COLOR rich would still write bold and dim.
     console = Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
     plain = "".join(c if c.isprintable() else "?" for c in text)
-    console.print(Text(plain, style), soft_wrap=True)
+    console.print(Text(plain, style), soft_wrap=True, end=end)
