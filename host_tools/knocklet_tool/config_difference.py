@@ -1,0 +1,104 @@
+"""What differs between two configurations, key by key. Of secrets only that they differ."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .output import Line
+
+ADDED, REMOVED, CHANGED = "+", "-", "~"
+_STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
+_SECRETS = {"clients": ("key", "hmac_key"), "sequences": ("steps",)}   # by table: whoever knows these can knock
+_HIDDEN = "(secret)"
+_VALUE = 200   # characters of one in a line
+_ONLY_FEWER: dict[str, list[str]] = {"open": [], "kinds": ["spa"]}   # of a client, and what it is when it is not said
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """`key`: its path, "services.ssh.ttl". `old`, `new`: as they are shown, None where it is missing."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+    @property
+    def kind(self) -> str:
+        return ADDED if self.old is None else REMOVED if self.new is None else CHANGED
+
+    def as_line(self) -> Line:
+        if self.kind == CHANGED:
+            told = ": changed" if _HIDDEN in (self.old, self.new) else f" = {self.old} -> {self.new}"
+        else:
+            told = f" = {self.new or self.old}"
+        return f"{self.kind} {self.key}{told}", _STYLES[self.kind]
+
+
+def changes(old: Config, new: Config) -> list[Change]:
+    before, after = _leaves(old), _leaves(new)
+    return [
+        Change(".".join(path), _shown(path, before), _shown(path, after))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
+
+
+def masked(config: Any, path: tuple[str, ...] = ()) -> Any:
+    """The configuration, each secret replaced."""
+    if _is_secret(path):
+        return _HIDDEN
+    return {key: masked(value, (*path, key)) for key, value in config.items()} if type(config) is dict else config
+
+
+def as_lines(config: Config) -> list[Line]:
+    leaves = _leaves(config)
+    return [(f"{'.'.join(path)} = {_shown(path, leaves)}", "") for path in sorted(leaves)]
+
+
+def only_takes_away(old: Config, new: Config) -> bool:
+    """Does it take services, sequences, clients or their rights, and change nothing else? That needs no trial."""
+    rest = [{key: value for key, value in config.items() if key not in ("services", "sequences", "clients", "revoked")}
+            for config in (old, new)]  # fmt: skip
+    return (
+        rest[0] == rest[1]
+        and all(_fewer(old, new, table) for table in ("services", "sequences"))
+        and _within(new, old, "clients", _client_within)
+        and set(old.get("revoked", [])) <= set(new.get("revoked", []))
+    )
+
+
+def _fewer(old: Config, new: Config, table: str) -> bool:
+    return _within(new, old, table, lambda one, other: one == other)
+
+
+def _within(new: Config, old: Config, table: str, fits: Any) -> bool:
+    before = old.get(table, {})
+    return all(name in before and fits(value, before[name]) for name, value in new.get(table, {}).items())
+
+
+def _client_within(new: Config, old: Config) -> bool:
+    """Equal, but for fewer services or kinds."""
+    lists = all(set(new.get(key, usual)) <= set(old.get(key, usual)) for key, usual in _ONLY_FEWER.items())
+    return lists and old | dict.fromkeys(_ONLY_FEWER) == new | dict.fromkeys(_ONLY_FEWER)
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """By path; an empty table is one, too."""
+    if type(value) is not dict or not value and path:
+        return {path: value}
+    return {inner: leaf for key, each in value.items() for inner, leaf in _leaves(each, (*path, str(key))).items()}
+
+
+def _shown(path: tuple[str, ...], leaves: dict[tuple[str, ...], Any]) -> str | None:
+    if path not in leaves:
+        return None
+    if _is_secret(path):
+        return _HIDDEN
+    text = json.dumps(leaves[path])
+    return text if len(text) <= _VALUE else text[:_VALUE] + "..."
+
+
+def _is_secret(path: tuple[str, ...]) -> bool:
+    return any(key in _SECRETS.get(path[0], ()) for key in path[2:])
