@@ -1,0 +1,48 @@
+"""`knocklet pull`: the configuration in force, from the gateway itself."""
+
+import json as json_
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import in_force, places, settings
+from .config_difference import as_lines, masked
+from .options import Json, MaybeName, Wait
+from .output import Line, Output
+from .sealed_request import WAIT_S
+
+_To = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write it there as JSON, with its secrets, for you alone.")
+]
+
+
+@dataclass
+class ConfigShown:
+    """Without its secrets."""
+
+    gateway: str
+    config: dict[str, Any]
+
+    def as_lines(self) -> list[Line]:
+        return as_lines(self.config)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"gateway": self.gateway, "config": masked(self.config)}
+
+
+def pull(name: MaybeName = None, to: _To = None, wait: Wait = WAIT_S, json: Json = False) -> None:
+    """Show what is in force at a gateway. Secrets are not shown.
+
+    knocklet pull home
+    """
+    stored = settings.load()
+    gateway = stored.gateway(name)
+    output = Output(json)
+    text = in_force.pull(stored, gateway, wait, output)
+    if to is not None:
+        places.write(to, text)
+        output.message(f"{to}: {len(text)} bytes, with the secrets of {gateway.name}'s clients; mode 0600")
+        return
+    output.result(ConfigShown(gateway.name, json_.loads(text)))
