@@ -9,8 +9,9 @@ from knocklet.wire.topics import GRANTS
 from . import settings
 from .ask import Kept, ask
 from .event_report import at, short
-from .options import Json, MaybeName, Wait
+from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
+from .several import chosen
 from .status import end
 
 _WAIT_S = 3.0
@@ -59,13 +60,15 @@ def _list(fields: dict[str, Any]) -> list[Any]:
     return grants if type(grants) is list else []
 
 
-def grants(name: MaybeName = None, wait: Wait = _WAIT_S, json: Json = False) -> None:
+def grants(
+    name: MaybeName = None, everything: Everything = False, group: Group = None, wait: Wait = _WAIT_S, json: Json = False
+) -> None:
     """Who is in now, and until when.
 
     knocklet grants home
     """
     stored = settings.load()
     output = Output(json)
-    report = GrantsReport(ask(stored, stored.chosen(name), (GRANTS,), wait, output), time.time())
+    report = GrantsReport(ask(stored, chosen(stored, name, everything, group), (GRANTS,), wait, output), time.time())
     output.result(report)
     end(report.gateways)

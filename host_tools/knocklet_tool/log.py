@@ -14,8 +14,9 @@ from . import settings
 from .errors import InputError
 from .event_report import EventReport, missing_text
 from .history import History, Stored
-from .options import Json, MaybeName
+from .options import Everything, Group, Json, MaybeName
 from .output import Output
+from .several import chosen
 from .watch import Filter, Service, Source, Types
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,6 +30,8 @@ _Limit = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="At
 
 def log(
     name: MaybeName = None,
+    everything: Everything = False,
+    group: Group = None,
     since: _Since = None,
     types: Types = None,
     service: Service = None,
@@ -42,7 +45,7 @@ def log(
     """
     wanted = Filter(types or [], service, source)
     begin = None if since is None else read_since(since, time.time())
-    gateways = settings.load().chosen(name)
+    gateways = chosen(settings.load(), name, everything, group)
     output = Output(json)
     with History(gateways) as history:
         found = list(islice(_passing(history.events(gateways, begin, wanted.types), wanted), limit))

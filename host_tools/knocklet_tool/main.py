@@ -9,15 +9,27 @@ from typer.core import TyperGroup
 from knocklet import VERSION
 
 from . import broker, client, gateway, output, sequence, service
+from .approve import approve, deny
+from .arm import arm, disarm
 from .close import close
 from .collect import collect
+from .config_history_list import history
+from .confirm import confirm
+from .diff import diff
 from .errors import InputError, ToolError
 from .grants import grants
 from .init import init
 from .knock import knock
 from .lint import lint
 from .log import log
+from .open import open_
 from .otp import otp
+from .pull import pull
+from .push import push
+from .reload import reload
+from .revoke import revoke
+from .rollback import rollback
+from .selftest import selftest
 from .ssh_config import ssh_config
 from .status import status
 from .unprovision import unprovision
@@ -53,7 +65,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision):
+app.command("open")(open_)
+for command in (
+    init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision,
+    push, diff, confirm, rollback, history, pull,
+    approve, deny, arm, disarm, revoke, reload, selftest,
+):  # fmt: skip
     app.command()(command)
 for group in (gateway, client, service, sequence, broker):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

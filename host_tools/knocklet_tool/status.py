@@ -11,8 +11,9 @@ from . import settings
 from .ask import Kept, ask
 from .errors import ForgedError, GatewayError
 from .event_report import at, short
-from .options import Json, MaybeName, Wait
+from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
+from .several import chosen
 
 _TOPICS = INFO, STATE, CONFIG
 _WAIT_S = 3.0
@@ -64,14 +65,16 @@ def _value(value: Any) -> str:
     return short(value)
 
 
-def status(name: MaybeName = None, wait: Wait = _WAIT_S, json: Json = False) -> None:
+def status(
+    name: MaybeName = None, everything: Everything = False, group: Group = None, wait: Wait = _WAIT_S, json: Json = False
+) -> None:
     """What the gateways last said of themselves.
 
     knocklet status home
     """
     stored = settings.load()
     output = Output(json)
-    report = StatusReport(ask(stored, stored.chosen(name), _TOPICS, wait, output))
+    report = StatusReport(ask(stored, chosen(stored, name, everything, group), _TOPICS, wait, output))
     output.result(report)
     end(report.gateways)
 

@@ -6,18 +6,20 @@ from typing import Annotated
 
 import typer
 
-from knocklet.wire.addresses import format_address, parse_address
 from knocklet.wire.report import EVENT_TYPES
 from knocklet.wire.topics import EVENT, topic
 
-from . import settings
+from . import question, settings
+from .approval import Prompter
 from .errors import InputError
 from .event_report import Doubts, EventReport
 from .history import History
 from .intake import NEW
 from .listen import listen
-from .options import Json, MaybeName
+from .options import Everything, Group, Json, MaybeName
 from .output import Output
+from .request_fields import address
+from .several import chosen
 
 _UNSTORED = 10_000   # events that wait while another process has the database; the oldest go then
 
@@ -44,7 +46,7 @@ class Filter:
             if name not in EVENT_TYPES:
                 raise InputError(f"--type {name!r}: allowed: {', '.join(EVENT_TYPES)}")
         if self.source is not None:
-            self.source = _address(self.source)
+            self.source = address("--source", self.source)
 
     def passes(self, event: EventReport) -> bool:
         return (
@@ -56,6 +58,8 @@ class Filter:
 
 def watch(
     name: MaybeName = None,
+    everything: Everything = False,
+    group: Group = None,
     types: Types = None,
     service: Service = None,
     source: Source = None,
@@ -65,13 +69,16 @@ def watch(
 ) -> None:
     """Show events as they happen, until Ctrl-C. All of them are stored, also those that are not shown.
 
+    At a terminal it asks about each knock that waits for your approval.
+
     knocklet watch home --type opened --type refused
     """
     wanted = Filter(types or [], service, source)
     stored = settings.load()
-    gateways = stored.chosen(name)
+    gateways = chosen(stored, name, everything, group)
     output = Output(json)
     doubts = Doubts(output)
+    prompter = Prompter(stored, output) if question.at_terminal() and not json else None
     end = None if seconds is None else time.monotonic() + seconds
     shown = 0
     with History(gateways) as history:
@@ -89,8 +96,14 @@ def watch(
                     history.add([report])
                     event = EventReport(report.gateway, report.boot, report.seq, report.ts, report.fields)
                     if wanted.passes(event) and (count is None or shown < count):
+                        if prompter:
+                            prompter.aside()
                         output.result(event)
                         shown += 1
+                    if prompter:
+                        prompter.take(event)
+                if prompter:
+                    prompter.step()
                 doubts.tell()
                 _store(history, output)
                 if shown == count or end is not None and time.monotonic() >= end:
@@ -105,11 +118,3 @@ def _store(history: History, output: Output) -> None:
     if not history.commit() and (lost := len(history.waiting) - _UNSTORED) > 0:
         del history.waiting[:lost]
         output.message(f"{lost} events are not stored: another process has the history.")
-
-
-def _address(text: str) -> str:
-    """As gateways write it."""
-    try:
-        return str(format_address(parse_address(text)))
-    except ValueError:
-        raise InputError(f"--source {text!r}: allowed: an IPv4 or IPv6 address") from None

@@ -5,6 +5,7 @@ import socket
 import pytest
 from host.fake_gateway import KEY, FakeGateway
 from host.real_broker import RealBroker
+from host.sealed_gateway import SealedGateway
 from typer.testing import CliRunner
 
 from knocklet_tool.main import app
@@ -126,6 +127,64 @@ def known(home, clean, knocklet):
 def gateway(known):
     with FakeGateway(known) as made:
         yield made
+
+
+SERVICES = {"ssh": {"index": 1, "port": 22}, "camera": {"index": 2, "port": 8080}}
+STEPS = ["23171/tcp", "41822/udp", "30955/tcp", "52040/tcp"]
+CONFIG = {
+    "id": "home", "interfaces": ["wan0"], "services": SERVICES,
+    "sequences": {"family": {"steps": STEPS, "open": ["camera", "ssh"]}},
+}  # fmt: skip
+FILE = """\
+id = "{name}"
+host = "198.51.100.1"
+groups = ["all-of-them", "{name}-only"]
+interfaces = ["wan0"]
+
+[services.ssh]
+index = 1
+port = 22
+
+[services.camera]
+index = 2
+port = 8080
+
+[sequences.family]
+steps = ["23171/tcp", "41822/udp", "30955/tcp", "52040/tcp"]
+open = ["camera", "ssh"]
+"""
+
+
+@pytest.fixture
+def workspace(home, monkeypatch):
+    """`workspace("home", "port = 8080", "port = 8081")`: the gateway's file, with that changed."""
+    folder = home / "workspace"
+    folder.mkdir()
+    monkeypatch.setenv("KNOCKLET_WORKSPACE", str(folder))
+
+    def write(name="home", old="", new=""):
+        text = FILE.format(name=name)
+        assert old in text
+        (folder / f"{name}.toml").write_text(text.replace(old, new))
+
+    write()
+    return write
+
+
+MOVED = "port = 8080", "port = 8081"
+
+
+@pytest.fixture
+def moved(workspace):
+    """The camera's port changes."""
+    workspace("home", *MOVED)
+
+
+@pytest.fixture
+def sealed_home(known):
+    """The gateway home, with a configuration that lies there as a file."""
+    with SealedGateway(known, CONFIG) as running:
+        yield running
 
 
 def use_broker(knocklet, broker, user="admin"):

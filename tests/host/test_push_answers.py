@@ -1,0 +1,77 @@
+"""Answers to `knocklet push` that are forged, changed, played again or held back: nothing of them is believed."""
+
+import json
+
+import pytest
+from host.fake_gateway import OTHER_KEY, sealed
+
+
+def forged(gateway, below, payload, **changed):
+    """The same answer by somebody who has not the key."""
+    fields = json.loads(payload) | changed
+    fields.pop("mac")
+    return sealed(below, key=OTHER_KEY, **fields)
+
+
+def changed(gateway, below, payload, **fields):
+    """An answer of the gateway's own, but to something else."""
+    found = json.loads(payload) | fields
+    found.pop("mac")
+    return sealed(below, **found)
+
+
+OTHER_TOPIC = {"response/set": "response/confirm", "response/confirm": "response/set"}
+BAD = {
+    "another's mac": (lambda *words: [(words[1], forged(*words))], 6),
+    "no mac": (lambda gateway, below, payload: [(below, json.dumps(json.loads(payload) | {"mac": ""}).encode())], 6),
+    "for another topic": (lambda _, below, payload: [(OTHER_TOPIC[below], payload)], 6),
+    "to another version": (lambda *words: [(words[1], changed(*words, version="0" * 15 + "1"))], 5),
+    "to another transaction": (lambda *words: [(words[1], changed(*words, transaction="0" * 15 + "1"))], 5),
+    "held back": (lambda *words: [], 5),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("verb", ["set", "confirm"])
+def test_an_answer_that_is_not_believed(knocklet, sealed_home, moved, name, verb):
+    """The gateway has it, and we do not know: we say so, and confirm nothing that it did not tell."""
+    sealed_home.reports = False
+    bad, code = BAD[name]
+    sealed_home.saying = lambda below, payload: bad(sealed_home, below, payload) if below.endswith(verb) else [(below, payload)]
+    result = knocklet("push", "home", "--yes", "--wait", "1")
+    assert result.exit_code == code, result.output
+    assert "in force" not in result.stdout
+    if verb == "set":
+        assert "not answered: no answer within 1 s" in result.stdout
+        assert sealed_home.commands() == ["pull", "set"] and sealed_home.trial
+        assert "not answered" in knocklet("history").stdout
+    else:
+        assert "not confirmed: no answer within 1 s" in result.stdout
+        assert "on trial" in knocklet("history").stdout
+    assert ("forged" in result.output) is (code == 6)
+
+
+@pytest.mark.parametrize("verb", ["set", "confirm"])
+def test_the_answer_to_an_earlier_push_again(knocklet, sealed_home, moved, workspace, verb):
+    assert knocklet("push", "home", "--yes").exit_code == 0
+    earlier = dict(sealed_home.said)["response/" + verb]
+    sealed_home.reports = False
+    sealed_home.saying = lambda below, payload: [(below, earlier if below.endswith(verb) else payload)]
+    workspace("home", "port = 8080", "port = 8082")
+    result = knocklet("push", "home", "--yes", "--wait", "1")
+    assert result.exit_code == 5 and "in force" not in result.stdout
+
+
+@pytest.mark.parametrize("verb", ["set", "confirm"])
+def test_a_forgery_does_not_hide_the_answer(knocklet, sealed_home, moved, verb):
+    no = {"status": "error", "error": "no"}
+    sealed_home.saying = lambda below, payload: [(below, forged(None, below, payload, **no)), (below, payload)]
+    result = knocklet("push", "home", "--yes")
+    assert result.exit_code == 0 and "in force" in result.stdout and "(forged)" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["set", "confirm"])
+def test_an_answer_is_lost_and_the_report_is_not(knocklet, sealed_home, moved, verb):
+    sealed_home.saying = lambda below, payload: [] if below.endswith(verb) else [(below, payload)]
+    result = knocklet("push", "home", "--yes", "--wait", "1")
+    assert result.exit_code == 0 and "in force" in result.stdout
