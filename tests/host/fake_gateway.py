@@ -4,11 +4,13 @@ import json
 import threading
 import time
 
+from host import sealed_gateway
+
 from knocklet.wire import report
 from knocklet.wire.keys import event_key
 from knocklet.wire.topics import ONLINE, RETAINED, STATUS, topic
 
-KEY = bytes(range(32))
+KEY = sealed_gateway.KEY
 OTHER_KEY = bytes(32)
 
 
@@ -56,8 +58,19 @@ class FakeGateway:
     def event(self, event_type="opened", **more):
         return self.say("event", event_type=event_type, **more)
 
+    def _request(self, payload):
+        if payload[:4] != b"KLE1":
+            return json.loads(payload)
+        found = sealed_gateway.opened(payload, self.key, self.name)
+        assert found["kind"] == sealed_gateway.COMMAND
+        assert 50 < found["expires"] - time.time() < 61   # whoever holds it back longer has nothing
+        return json.loads(found["text"]) | {"version": f"{found['version']:016x}"}
+
     def answer(self, reply):
-        """Once, beside the test: reply(gateway, verb, request) when a request comes. Returns what becomes the requests."""
+        """Once, beside the test: reply(gateway, verb, request) when a request comes. Returns what becomes the requests.
+
+        A sealed one is as if it were plain, but has a `version`, which the answer must have, too.
+        """
         came = []
         listening = self._broker.link(self.name)
         listening.must_subscribe([topic(self.name, "request/#")])
@@ -68,7 +81,7 @@ class FakeGateway:
                 while not came and time.monotonic() < end:
                     for message in listening.receive(0.5):
                         verb = message.topic.rpartition("/")[2]
-                        came.append((verb, json.loads(message.payload)))
+                        came.append((verb, self._request(message.payload)))
                         reply(self, verb, came[-1][1])
 
         self._answering = threading.Thread(target=wait)

@@ -11,11 +11,12 @@ import threading
 import time
 from base64 import b64encode
 
-from host.fake_gateway import KEY, sealed
+from host import fake_gateway
 
 from lab.waiting import wait_until
 
 CONFIG, COMMAND, ANSWER = 1, 2, 3
+KEY = bytes(range(32))
 HEADER = ">4sB3x16sQQQII16s"
 
 
@@ -125,7 +126,7 @@ class SealedGateway:
 
     def payload(self, below, **fields):
         seq = self._seqs[below, self.boot] = self._seqs.get((below, self.boot), 0) + 1
-        return sealed(below, self.boot, seq, self.key, self.name, ts=int(time.time()), **fields)
+        return fake_gateway.sealed(below, self.boot, seq, self.key, self.name, ts=int(time.time()), **fields)
 
     def _report(self):
         if self.reports:

@@ -1,4 +1,4 @@
-"""`knocklet close` and `unprovision`: over the broker, and only the gateway's own answer counts."""
+"""`knocklet close`, sealed and plain, and `unprovision`: over the broker, and only the gateway's own answer counts."""
 
 import json
 
@@ -6,13 +6,28 @@ import pytest
 from host.fake_gateway import OTHER_KEY
 from host.process import Process
 
+from knocklet.wire.keys import event_key
 from knocklet.wire.topics import ONLINE
 from lab.waiting import wait_until
 
 
 def answers(gateway, verb, request, **more):
-    fields = {"data": {"closed": 1}, "status": "ok", "error": "", "transaction": request["transaction"], **more}
-    gateway.say("response/" + verb, **fields)
+    gateway.say("response/" + verb, **{"data": {"closed": 1}, "status": "ok", "error": "", **marks(request), **more})
+
+
+def marks(request):
+    """What its answer must have."""
+    return {key: request[key] for key in ("transaction", "version") if key in request}
+
+
+@pytest.fixture(params=["sealed", "plain"])
+def form(request, knocklet, gateway, home):
+    """With the gateway's key, and without it."""
+    if request.param == "plain":
+        (home / "collector").write_bytes(event_key(gateway.key, "home"))
+        knocklet("gateway", "remove", "home")
+        assert knocklet("gateway", "add", "home", "--collector-key-file", home / "collector").exit_code == 0
+    return request.param
 
 
 @pytest.mark.parametrize(
@@ -24,7 +39,7 @@ def answers(gateway, verb, request, **more):
     ],
 )
 @pytest.mark.parametrize("name", [["home"], []])
-def test_close(knocklet, gateway, words, verb, asked, said, name):
+def test_close(knocklet, gateway, form, words, verb, asked, said, name):
     if words != ["--all"]:
         name = ["home"]   # only the words tell what is a service
     came = gateway.answer(answers)
@@ -33,6 +48,8 @@ def test_close(knocklet, gateway, words, verb, asked, said, name):
     assert said in result.stdout
     got_verb, request = came[0]
     assert len(request.pop("transaction")) == 32
+    if form == "sealed":
+        assert request.pop("verb") == verb and request.pop("version")
     assert (got_verb, request) == (verb, asked)
 
 
@@ -61,27 +78,30 @@ def test_no_answer(knocklet, gateway):
 
 FORGERIES = {
     "another key": lambda gateway, verb, request: gateway.say(
-        "response/" + verb, key=OTHER_KEY, data={}, status="ok", error="", transaction=request["transaction"]
+        "response/" + verb, key=OTHER_KEY, data={}, status="ok", error="", **marks(request)
     ),
     "no mac": lambda gateway, verb, request: gateway.raw(
-        "response/" + verb, json.dumps({"data": {}, "status": "ok", "transaction": request["transaction"]}).encode()
+        "response/" + verb, json.dumps({"data": {}, "status": "ok", **marks(request)}).encode()
     ),
     "another topic": lambda gateway, verb, request: gateway.raw(
-        "response/" + verb, gateway.say("response/other", data={}, status="ok", transaction=request["transaction"])
+        "response/" + verb, gateway.say("response/other", data={}, status="ok", **marks(request))
     ),
 }
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_forged(knocklet, gateway, name):
+def test_forged(knocklet, gateway, form, name):
     gateway.answer(FORGERIES[name])
     result = knocklet("close", "home", "ssh", "--wait", "0.7")
     assert (result.exit_code, result.stdout) == (6, "")
     assert "home did not answer; what came instead was forged" in result.stderr
 
 
-def test_an_earlier_answer_played_again(knocklet, gateway):
-    gateway.answer(lambda gateway, verb, _: answers(gateway, verb, {"transaction": "0" * 32}))
+@pytest.mark.parametrize("mark", ["transaction", "version"])
+def test_an_earlier_answer_played_again(knocklet, gateway, form, mark):
+    if (form, mark) == ("plain", "version"):
+        mark = "transaction"   # a plain one has no version
+    gateway.answer(lambda gateway, verb, request: answers(gateway, verb, request | {mark: "0" * len(request[mark])}))
     result = knocklet("close", "home", "ssh", "--wait", "0.7")
     assert (result.exit_code, result.stdout) == (5, "")
 
