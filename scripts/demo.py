@@ -1,5 +1,5 @@
 """The main job in a lab of namespaces (tests/lab/lab.py draws it): a camera's page, hidden, opened by a knock, hidden again; by
-each kind of knock in turn, all of it seen over MQTT by its owner, who shuts the door from there.
+each kind of knock in turn, all of it seen over MQTT by its owner, who shuts the door from there; and protects a second device.
 
 Run it by `sudo make demo`. It fails, with one line and exit code 1, if anything does not happen as it should.
 """
@@ -36,6 +36,8 @@ TTL_S = 6
 LATE_S = 2.0  # a grant may end so much later than it says, at most; earlier by half a second
 SEEN_S = 10.0  # for an event to be at the owner's
 SPA_PORT = 62201
+HEATING = "192.168.1.60"
+TRIAL_S = 30
 PASSPHRASE = "a phone is easily lost"
 TITLE = "Camera 1: admin"
 CONFIG = {
@@ -98,6 +100,8 @@ class Demo:
         self._page = (lab.gateway.ip4, 8080)
         self._owner = self._anna = self._watch = None
         self._opened = 0
+        self._heating = (lab.gateway.ip4, 8443)
+        self._files = lab.directory / "gateways"
 
     def say(self, text):
         print(f"{time.monotonic() - self._begin:5.1f} s  {text}", flush=True)
@@ -117,6 +121,8 @@ class Demo:
         else:
             print("\nThere is no Chromium here to open the page that knocks: apt install chromium")
         self.fixed()
+        self.configure()
+        self.break_it()
         self.history()
 
     # The kinds of knock
@@ -189,6 +195,56 @@ class Demo:
         self.knock(["knock", self._lab.gateway.ip4, *STEPS, "--then", "8080/tcp", *KNOCK_OPTIONS])
         self.open_and_shut()
 
+    # The configuration
+
+    def configure(self):
+        lab = self._lab
+        print("\nThe owner protects a second device, the heating controller, from the sofa:")
+        config, clients = lab.directory / "etc" / "config.json", lab.directory / "etc" / "clients.json"
+        self._owner.knocklet("init", self._files, "--from", config, "--clients", clients, "--host", lab.gateway.ip4)
+        self.say(f"$ knocklet init gateways --from config.json --clients clients.json --host {lab.gateway.ip4}")
+        self.expect_closed(lab.attacker, "the heating", *self._heating)
+        self.owner(["service", "add", "heating", "--port", "8443", "--to", f"{HEATING}:443", "--ttl", str(TTL_S)])
+        self.owner(["client", "add", "ben", "--open", "heating"])
+        self.owner(["push", NAME, "--yes"])
+        self.seen("config_trial")
+        self.seen("config_applied")
+        ben = Visitor(lab, lab.attacker, "ben")
+        ben.knocklet("client", "import", "-", input=self._piped("client", "export", "ben").decode())
+        self.say(f"{lab.attacker.ip4} has got ben's key, and knocks:")
+        self.knock(["knock", NAME, "heating", *KNOCK_OPTIONS], ben)
+        self.seen("opened")
+        self.expect_closed(lab.attacker, "the camera's page", *self._page)
+        self.expect_closed(lab.client, "the heating", *self._heating)
+
+    def break_it(self):
+        print("\nA bad change: knocks are listened for where none come from. Nobody confirms it:")
+        file = self._files / f"{NAME}.toml"
+        good = file.read_text()
+        file.write_text(good.replace('"wan0"', '"lan0"'))
+        self.say('$ edit home.toml: interfaces = ["lan0"]')
+        self.owner(["push", NAME, "--yes", "--no-confirm", "--confirm-s", str(TRIAL_S)])
+        self.seen("config_trial")
+        done = self._anna.knocklet("knock", NAME, "camera", *KNOCK_OPTIONS, check=False)
+        if not done.returncode:
+            raise Failed("a knock opened what should listen elsewhere")
+        self.say("$ knocklet knock home camera: no answer")
+        self.say(f"  ... {TRIAL_S} seconds of trial are over:")
+        self.seen("config_rolled_back", TRIAL_S + SEEN_S)
+        file.write_text(good)
+        self.knock(["knock", NAME, "camera", *KNOCK_OPTIONS])
+        self.open_and_shut()
+
+    def owner(self, command):
+        """What the owner types, and what he reads."""
+        self.say(f"$ knocklet {' '.join(command)}")
+        process = self._owner.knocklet_process(*command, **PIPED)
+        said = process.communicate()[0].splitlines()
+        if process.returncode:
+            raise Failed(f"knocklet {' '.join(command)}: exit {process.returncode}: {' '.join(said)}")
+        for line in said:
+            self.say(f"  {line.rstrip()}")
+
     # The parts
 
     def set_up(self):
@@ -247,16 +303,16 @@ class Demo:
         if sum("opened" in line for line in history) != self._opened:
             raise Failed("the history is not what happened")
 
-    def seen(self, event_type):
+    def seen(self, event_type, timeout_s=SEEN_S):
         """The event, as `knocklet watch` prints it."""
-        line = self._watch.wait_for(f"{NAME}  {event_type} ", SEEN_S)
+        line = self._watch.wait_for(f"{NAME}  {event_type} ", timeout_s)
         self._opened += event_type == "opened"
         self.say(f"  knocklet watch:  {' '.join(line.split()[2:])}")
 
-    def knock(self, command):
-        """Tell what the knocklet command says of it."""
+    def knock(self, command, who=None):
+        """Tell what the knocklet command says of it. who: else anna."""
         self.say(f"$ knocklet {' '.join(command)}")
-        done = self._anna.knocklet(*command, check=False)
+        done = (who or self._anna).knocklet(*command, check=False)
         if done.returncode:
             said = " ".join((done.stderr or done.stdout).split())
             raise Failed(f"the knock did not open the page: exit {done.returncode}: {said}")

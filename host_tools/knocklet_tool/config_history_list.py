@@ -5,7 +5,7 @@ from typing import Any
 
 from . import config_history, settings
 from .config_history import APPLIED, REFUSED, TRIAL, Pushed
-from .event_report import at
+from .local_time import at
 from .options import Json, MaybeName
 from .output import Line, Output
 

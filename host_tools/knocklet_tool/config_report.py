@@ -6,7 +6,7 @@ from typing import Any
 
 from knocklet.wire.sealed import HIGHEST_VERSION
 
-from .event_report import at
+from .local_time import at
 
 
 @dataclass(frozen=True)

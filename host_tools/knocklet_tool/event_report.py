@@ -6,7 +6,9 @@ from typing import Any
 
 from knocklet.wire.report import EVENT_TYPES
 
+from .config_report import version, version_text
 from .intake import FORGED, ODD, REPEATED, STALE, Range, Report
+from .local_time import at
 from .output import Line, Output
 
 _STYLES = {
@@ -16,14 +18,6 @@ _STYLES = {
 _TOLD = ("service", "source", "client", "reason")   # first, in words
 _FIELD = 120   # characters of one in a line
 _PAUSE_S = 1.0   # between two lines about the same kind of forgery
-
-
-def at(ts: int) -> str:
-    """Local date and time; the number itself when no calendar has it."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts))
-    except (OverflowError, OSError, ValueError):
-        return f"ts {ts}"
 
 
 def short(value: Any) -> str:
@@ -53,10 +47,21 @@ class EventReport:
     def _words(self) -> str:
         service, source, client, reason = (short(self.fields[key]) if key in self.fields else "" for key in _TOLD)
         words = [service, f"for {source}" if source and service else source, f"by {client}" if client else ""]
-        return " ".join(word for word in words if word) + (f", {reason}" if reason else "")
+        told = [" ".join(word for word in words if word), self._version(), reason]
+        return ", ".join(text for text in told if text)
+
+    def _version(self) -> str:
+        """Of a configuration: when it was sealed."""
+        number = version(self.fields.get("version"))
+        return version_text(number) if number is not None and self._is_config else ""
+
+    @property
+    def _is_config(self) -> bool:
+        return self.event_type.startswith("config_")
 
     def _rest(self) -> str:
-        rest = {key: value for key, value in self.fields.items() if key not in (*_TOLD, "event_type")}
+        told = (*_TOLD, "event_type", *(("version",) if self._version() else ()))
+        rest = {key: value for key, value in self.fields.items() if key not in told}
         return " ".join(f"{short(key)}={short(value)}" for key, value in list(rest.items())[:20])
 
     def as_json(self) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from knocklet.wire.topics import GRANTS
 
 from . import settings
 from .ask import Kept, ask
-from .event_report import at, short
+from .event_report import short
+from .local_time import at
 from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
 from .several import chosen

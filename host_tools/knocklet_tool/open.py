@@ -7,7 +7,8 @@ import typer
 
 from . import settings
 from .command_report import CommandReport
-from .event_report import at, short
+from .event_report import short
+from .local_time import at
 from .options import Json, Name, Wait
 from .output import Output
 from .request_fields import address

@@ -10,7 +10,8 @@ from knocklet.wire.topics import CONFIG, INFO, STATE
 from . import settings
 from .ask import Kept, ask
 from .errors import ForgedError, GatewayError
-from .event_report import at, short
+from .event_report import short
+from .local_time import at
 from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
 from .several import chosen

@@ -69,6 +69,20 @@ def test_it_shows_the_main_job(main, zone, firewall):
         "$ knocklet knock 198.51.100.1 23171",
         page,
         none,
+        f"198.51.100.66  -> the heating        198.51.100.1:8443   {closed}",
+        "$ knocklet push home --yes",
+        '+ services.heating.to = "192.168.1.60:443"',
+        "home: in force, version ",
+        "home config_applied ",
+        "heating answers at 198.51.100.1",
+        f"198.51.100.66  -> the camera's page  198.51.100.1:8080   {closed}",
+        f"198.51.100.2   -> the heating        198.51.100.1:8443   {closed}",
+        '~ interfaces = ["wan0"] -> ["lan0"]',
+        "on trial for 30 s",
+        "$ knocklet knock home camera: no answer",
+        "home config_rolled_back ",
+        page,
+        none,
     ]
     for line in told:  # in this order
         assert line in out
@@ -95,9 +109,9 @@ def test_it_fails_when_a_stranger_gets_in(demo, main):
     """The attacker knocks as well."""
     knock = demo.Demo.knock
 
-    def knock_twice(self, command):
+    def knock_twice(self, command, who=None):
         self._lab.knock(demo.CONFIG["sequences"]["family"]["steps"], from_=self._lab.attacker)
-        return knock(self, command)
+        return knock(self, command, who)
 
     demo.Demo.knock = knock_twice
     code, _, errors = main()
