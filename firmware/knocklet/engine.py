@@ -119,11 +119,11 @@ class Engine:
     def _plain_request(self, verb, payload):
         return requests.answer(verb, payload, self._verbs["close"])
 
-    def apply(self):
-        """What is confirmed is put into force (again), or everything stays as it is. Raises KnockletError."""
+    def apply(self, from_file=False):
+        """What is confirmed, or in the file, is put into force (again), or everything stays as it is. Raises KnockletError."""
         gc.collect()
         try:
-            self.configuration.apply()
+            self.configuration.apply(from_file)
         except MemoryError:
             raise KnockletError("the configuration: found more than fits in memory; allowed: fewer clients, or a larger heap: "
                                 "micropython -X heapsize=4M")  # fmt: skip

@@ -26,11 +26,19 @@ class ConfigSlots:
         """Of a trial that nobody has ended, 0 when there is none. It is only told."""
         return int.from_bytes(whole_file.read(self._directory + _TRIAL, 32)[24:32], "big")
 
-    def put_trial(self, message):
-        """Raises OSError, and then nothing has changed."""
+    def prepare_trial(self, message):
+        """Before it is in force: then put_trial() or drop_trial(). Raises OSError, and then nothing has changed."""
         whole_file.make_directory(self._directory)
-        whole_file.write(self._directory + _TRIAL, message)
+        whole_file.prepare(self._directory + _TRIAL, message)
+
+    def put_trial(self):
+        """It is what is tried, instead of what was tried before. Raises OSError."""
+        whole_file.put(self._directory + _TRIAL)
         whole_file.flush_directory(self._directory)
+
+    def drop_trial(self):
+        """It never came into force: what was tried before still is."""
+        whole_file.drop(self._directory + _TRIAL)
 
     def end_trial(self):
         """It is not to be had any more. Where it cannot be removed, nobody reads it either."""
@@ -46,6 +54,6 @@ class ConfigSlots:
         whole_file.flush_directory(self._directory)
 
     def forget(self):
-        """None is in force any more."""
-        for name in (_TRIAL, _IN_FORCE, _BEFORE):
+        """None is in force any more: the older ones go first, so that none of them is while the others go."""
+        for name in (_TRIAL, _BEFORE, _IN_FORCE):
             whole_file.remove(self._directory + name)

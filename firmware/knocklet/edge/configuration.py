@@ -38,21 +38,24 @@ class Configuration:
         self._over = loop.timer(self._not_confirmed)
         self._left = self._slots.trial_version()  # of a trial that a restart has ended
 
-    def apply(self):
-        """At start, and for a reload: what is confirmed is in force. Raises KnockletError, and then all is as it was."""
+    def apply(self, from_file=False):
+        """At start, and for a reload: what is confirmed is in force; from_file: what is in the file. Raises KnockletError, and
+        then all is as it was."""
         self.key = key_file.read(self.folder + "/key")
         if self.key:
             self._store = self._engine.need_clients().store
         if self.trial:
             self._left = self.version
         self._slots.end_trial()
-        self._restore()
+        self._restore(from_file)
+        if from_file:  # only now: a file that is no good leaves what there was
+            self._slots.forget()
         if self._left:
             self._tell_back(self._left, "restart")
             self._left = 0
 
-    def _restore(self):
-        new, digest, warnings, version = self._confirmed()
+    def _restore(self, from_file=False):
+        new, digest, warnings, version = self._confirmed(from_file)
         self._engine.force(new, warnings)
         self._in_force(version, digest, False)
 
@@ -61,10 +64,10 @@ class Configuration:
         if not trial:
             self._loop.start(self._over, now_ms(), -1)
 
-    def _confirmed(self):
+    def _confirmed(self, from_file):
         """(the Policy, digest, warnings, version). Raises KnockletError."""
         problems = []
-        for message in self._slots.confirmed() if self.key else ():
+        for message in self._slots.confirmed() if self.key and not from_file else ():
             try:
                 text, version = self._text(message)
                 new, digest = policy_file.make(text, None, self._is_revoked)
@@ -111,20 +114,28 @@ class Configuration:
             raise Refused("it cannot be stored")
         if not self._engine.revoke([key for key in new.revoked if not is_revoked(self._store, key)]):
             raise Refused("revoked: they cannot be stored")
-        self._stored(lambda: self._slots.put_trial(message))
+        self._stored(lambda: self._slots.prepare_trial(message))
         try:
             self._engine.force(new, [])
         except (KnockletError, OSError):
-            self._slots.end_trial()
+            self._slots.drop_trial()
             raise
         except MemoryError:  # in the middle of it
-            self._slots.end_trial()
+            self._slots.drop_trial()
             new = None
-            self._restore()
+            if self.trial:
+                self.roll_back("memory")
+            else:
+                self._restore()
             raise
         self._in_force(found.version, digest, True)
+        self._loop.start(self._over, at_ms, 1000 * found.confirm_s)
+        try:
+            self._stored(self._slots.put_trial)
+        except Refused:
+            self.roll_back("not stored")
+            raise
         if found.confirm_s:
-            self._loop.start(self._over, at_ms, 1000 * found.confirm_s)
             self._events.tell(at_ms, "config_trial", version=_hex(found.version), confirm_s=found.confirm_s)
         else:
             self._applied()
@@ -166,10 +177,6 @@ class Configuration:
         except (KnockletError, OSError, MemoryError):
             return _RETRY_MS
         return -1
-
-    def forget(self):
-        """From the next apply() on the file is in force."""
-        self._slots.forget()
 
 
 def _hex(version):

@@ -97,9 +97,7 @@ class Verbs:
 
     def _reload(self, request):
         """{"file": true}: from now on what lies in the file, not what came over MQTT."""
-        if request.get("file") is True:
-            self._engine.configuration.forget()
-        self._engine.apply()
+        self._engine.apply(request.get("file") is True)
         return {"warnings": self._engine.warnings}
 
 

@@ -16,16 +16,34 @@ def read(path, limit_bytes):
 
 def write(path, data, mode=0o600):
     """Raises OSError, and then it is as it was."""
-    new = path + ".new"
+    prepare(path, data, mode)
+    put(path)
+
+
+def prepare(path, data, mode=0o600):
+    """All but its name: put() gives it that, drop() takes it away. Raises OSError, and then there is nothing."""
     try:
-        with open(new, "wb") as file:
+        with open(path + ".new", "wb") as file:
             libc.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
-        os.rename(new, path)
     except OSError:
-        remove(new)  # a part of it is of no use, and in the way of others
+        drop(path)
         raise
+
+
+def put(path):
+    """What was prepared is the file from now on. Raises OSError, and then it is as it was."""
+    try:
+        os.rename(path + ".new", path)
+    except OSError:
+        drop(path)
+        raise
+
+
+def drop(path):
+    """What was prepared is of no use, and in the way of others."""
+    remove(path + ".new")
 
 
 def remove(path):
