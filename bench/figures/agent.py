@@ -34,7 +34,7 @@ _EVENT_S = 5
 def measure():
     times, woken, memory = {}, {}, {}
     for kind, tls in (("TLS", True), ("plain", False)):
-        with _watched(tls) as (engine, owner, events):
+        with watched(tls) as (engine, owner, events):
             times[kind] = sorted(_event_ms(engine, events) for _ in range(_KNOCKS))
             time.sleep(_SETTLE_S)
             before = sleeps(owner.agent.pid)
@@ -52,7 +52,7 @@ def measure():
 
 
 @contextmanager
-def _watched(tls):
+def watched(tls):
     """(engine, owner, queue of (time, event)): all of it runs."""
     with place("nft") as here:
         engine = Knocklet(here)
@@ -62,25 +62,27 @@ def _watched(tls):
         engine.start()
         owner.start_agent()
         events = queue.SimpleQueue()
-        with _subscriber(owner, tls, events):
+        with subscriber(owner, tls, events):
             wait_until(lambda: "connected" in owner.agent_log().replace("engine connected", ""), "the agent is at the broker")
             _event_ms(engine, events)  # the first one does not count
             yield engine, owner, events
 
 
 @contextmanager
-def _subscriber(owner, tls, events):
+def subscriber(owner, tls, events, below="event"):
+    """Puts (time, event) of what comes on a topic of the gateway into `events`; of several topics (time, topic)."""
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     if tls:
         client.tls_set(ca_certs=str(owner.ca))
         client.username_pw_set("admin", owner.password("admin"))
-    client.on_message = lambda *found: events.put((time.perf_counter_ns(), json.loads(found[2].payload)))
+    what = (lambda found: json.loads(found.payload)) if below == "event" else (lambda found: found.topic)
+    client.on_message = lambda *found: events.put((time.perf_counter_ns(), what(found[2])))
     subscribed = queue.SimpleQueue()
     client.on_subscribe = lambda *_: subscribed.put(True)
     with owner.lab.mgmt.inside():
         client.connect(owner.lab.mgmt.ip4, 8883 if tls else 1883)
     client.loop_start()
-    client.subscribe(f"knocklet/{NAME}/event", 1)
+    client.subscribe(f"knocklet/{NAME}/{below}", 1)
     subscribed.get(timeout=_EVENT_S)
     try:
         yield

@@ -20,6 +20,7 @@ _FLOOD = """
 import random, socket, sys
 stock = [b"S", b"A\\0\\0\\0\\1", b"A\\xff\\xff\\xff\\xff", b"R\\5close{}", b"R\\4open{}", b"R\\tclose_all{}"]
 stock += [b"Z" * 1000, random.randbytes(50)]
+stock += [b"MKLE1" + random.randbytes(count) for count in (250, 66_000)]  # sealed, it says
 while True:
     agent = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:

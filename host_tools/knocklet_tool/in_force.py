@@ -11,7 +11,7 @@ from knocklet.wire.topics import CONFIG, OFFLINE
 from . import config_history
 from .ask import ask
 from .config_report import ConfigReport, from_fields
-from .errors import ForgedError, GatewayError
+from .errors import ForgedError, GatewayError, RefusedError
 from .output import Output
 from .sealed_request import command, keys_of
 from .settings import Gateway, Settings
@@ -46,7 +46,7 @@ def look(stored: Settings, gateways: list[Gateway], wait_s: float, output: Outpu
         elif text is None:
             try:
                 found[gateway.name].text = pull(stored, gateway, wait_s, output)
-            except GatewayError as error:
+            except (GatewayError, RefusedError) as error:
                 found[gateway.name].why = str(error)
     return found
 

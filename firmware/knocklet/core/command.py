@@ -11,7 +11,7 @@ from .strict_json import loads
 _TRANSACTION = 64  # characters
 _HIGHEST = 9_999_999_999
 _DAY_S = 86_400
-# verb -> (the fields it must have, those it may have). These take away, or keep what is: an old one does no harm.
+# verb -> (the fields it must have, those it may have). These take away, keep or tell what is: an old one does no harm.
 _ALWAYS = {
     "close": (("service",), ("source",)),
     "close_all": ((), ()),
@@ -20,25 +20,25 @@ _ALWAYS = {
     "revoke": (("client",), ()),
     "confirm": (("version",), ()),
     "rollback": ((), ()),
+    "selftest": ((), ()),
+    "pull": ((), ()),
 }
 _BY_THE_CLOCK = {
     "open": (("service", "source"), ("ttl",)),
     "approve": (("boot", "seq", "client", "service", "source"), ()),
     "arm": ((), ()),
     "reload": ((), ()),
-    "selftest": ((), ()),
-    "pull": ((), ()),
 }
 
 
 class Command:
-    """verb; transaction: who has asked knows his answer by it; takes_away: it does no harm whenever it comes."""
+    """verb; transaction: who has asked knows his answer by it; harmless: it does no harm whenever it comes."""
 
     def __init__(self, text):
         """text: bytes. Raises ConfigError."""
         self._table = Table(loads(text), "the command")
         self.verb = self._table.choice("verb", REQUIRED, sorted(_ALWAYS) + sorted(_BY_THE_CLOCK))
-        self.takes_away = self.verb in _ALWAYS
+        self.harmless = self.verb in _ALWAYS
         self.transaction = self._table.text("transaction", REQUIRED)
         if len(self.transaction) > _TRANSACTION:
             self._table.fail("transaction", self.transaction, "at most %d characters" % _TRANSACTION)
@@ -46,7 +46,7 @@ class Command:
     def fields(self, trusted):
         """The rest as a dict of checked values. trusted: is the clock? Raises ConfigError, Refused."""
         table = self._table
-        if not trusted and not self.takes_away:
+        if not trusted and not self.harmless:
             allowed = ", ".join(sorted(_ALWAYS))
             raise Refused("%s: while the gateway's clock is not trusted, allowed: %s" % (self.verb, allowed))
         must, may = _ALWAYS.get(self.verb) or _BY_THE_CLOCK[self.verb]

@@ -26,6 +26,7 @@ _SETTLE_MS = 200  # after a change, before retained topics are sent: one knock i
 _GAP_MS = 1000  # between two of the same
 _SO_PASSRIGHTS = 83
 _FIRST = bytearray(1)  # byte of the next message: its kind
+_CHANGING = ("set", "confirm", "rollback")  # the answer comes after what is in force: the next push builds on that
 _BLOCKED_MS = 5000  # after the agent's buffer was full: the next look, should nothing else happen
 
 
@@ -171,6 +172,8 @@ class AgentSocket:
             self.counts["sealed"] += 1
             answer = self._orders.obey(message[1])
             if answer:
+                if answer[0] in _CHANGING:
+                    self._publish_retained(topics.CONFIG, self._clock())
                 self._answer(answer[0], answer[1])
 
     def _answer(self, verb, fields):
@@ -202,9 +205,12 @@ class AgentSocket:
         self._retained_ms = now_ms
         for topic in topics.RETAINED:
             if self._started and topic in self._reports.changed:
-                if not self._publish(agent_messages.RETAIN, 0, topic, self._reports.retained(topic, now_ms)):
-                    self._reports.changed.add(topic)
+                self._publish_retained(topic, now_ms)
         return -1
+
+    def _publish_retained(self, topic, now_ms):
+        if not self._publish(agent_messages.RETAIN, 0, topic, self._reports.retained(topic, now_ms)):
+            self._reports.changed.add(topic)
 
     def _look_again(self, now_ms):
         self._send_retained(now_ms)

@@ -59,6 +59,6 @@ class Orders:
         return verb, answer
 
     def _remember(self, asked, version):
-        """Before it acts: it is not taken again. What takes away goes on with storage that has failed."""
-        if not self._floors.remember(sealed.COMMAND, version, now_ms()) and not asked.takes_away:
+        """Before it acts: it is not taken again. What does no harm goes on with storage that has failed."""
+        if not self._floors.remember(sealed.COMMAND, version, now_ms()) and not asked.harmless:
             raise Refused("%s: that it was used cannot be stored" % asked.verb)
