@@ -178,7 +178,11 @@ class Engine:
 
     def _apply_clients(self):
         """After a change of the policy."""
-        self.doors.close(self._rights.lost(self.policy, self.doors.grants.live), "config", now_ms(), True)
+        at_ms = now_ms()
+        live = self.doors.grants.live
+        lost = self._rights.lost(self.policy, live + self.wishes.waiting)
+        self.wishes.forget(lost, at_ms)
+        self.doors.close([one for one in lost if one in live], "config", at_ms, True)
         if self.policy.clients or self.configuration.key:
             self.need_clients()
         if self.configuration.key and self.policy.name and not self.floors:

@@ -112,7 +112,7 @@ def test_every_verb(lab, dut, agent, asked):
 
 
 def test_every_text_for_close(lab, dut, agent, asked):
-    """`close` and `close_all` take their own fields and no others: whatever else they say, nothing opens and nothing changes."""
+    """`close` and `close_all` take their own fields and no others: whatever they say, nothing opens and nothing changes."""
     before = state(lab, dut)
     wrong = [
         {"service": "ssh", "open": True},

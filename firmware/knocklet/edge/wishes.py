@@ -66,6 +66,13 @@ class Wishes:
                 return one
         raise Refused("no such request waits: it may have lapsed, or be answered")
 
+    def forget(self, requests, now_ms):
+        """Those who asked may not any more."""
+        for one in requests:
+            if one in self.waiting:
+                self.waiting.remove(one)
+                self._events.tell(now_ms, "lapsed", **one.fields())
+
     def _lapse(self, now_ms):
         wait_ms = -1
         for one in list(self.waiting):
