@@ -141,7 +141,9 @@ class AgentSocket:
     def _receive(self):
         """One message, b"" at the end, None for a sealed one that comes too soon: it is not even read. Raises OSError."""
         size = libc.recv(self._client.fileno(), _FIRST, 1, libc.MSG_PEEK | libc.MSG_TRUNC | libc.MSG_DONTWAIT)
-        if size < 1 or _FIRST != agent_messages.SEALED:
+        if size < 0:  # nothing there: what comes only now must not be taken for a short one
+            raise OSError(libc.EAGAIN)
+        if _FIRST != agent_messages.SEALED:
             return self._client.recv(agent_messages.REQUEST_BYTES + 256)
         if self._orders.has_room():
             try:

@@ -26,8 +26,9 @@ class Orders:
         return self.gate.has_room(now_ms())
 
     def _floor(self, kind):
+        """A store that was made anew has its own floor: nobody knows what was taken before."""
         in_force = self._engine.configuration.version if kind == sealed.CONFIG else 0
-        return max(self._floors.last(kind), in_force)
+        return max(self._floors.last(kind), in_force, self._engine.clients.store.floor_us or 0)
 
     def obey(self, message):
         """(verb, the answer: a dict), or None when nobody is to be answered."""
@@ -41,6 +42,8 @@ class Orders:
         try:
             text = self.gate.text(message, found, now_us)
             if found.kind == sealed.CONFIG:
+                if self._engine.clients.store.floor_us is None:
+                    raise Refused("what was taken before is lost: a configuration is taken when the clock is trusted")
                 answer["transaction"] = answer["version"]
                 answer["data"] = self._engine.configuration.take(self._name, found, message, text, self._floors)
             else:
