@@ -46,11 +46,15 @@ class Holder:
         return sealed.seal(self.keys, sealed.COMMAND, sealed_us, text, os.urandom(16), expires=expires)
 
     def say(self, message, verb):
-        """Send it when the engine has room for it, and return its answer."""
+        """Send it, and return its answer."""
+        self.send(message)
+        return self.agent.expect("response/" + verb, version="%016x" % int.from_bytes(message[24:32], "big"))[1]
+
+    def send(self, message):
+        """When the engine has room for it."""
         self._room_s = max(self._room_s, time.monotonic() - 0.75) + 0.25
         time.sleep(max(0, self._room_s - time.monotonic()))
         self.agent.sealed(message)
-        return self.agent.expect("response/" + verb, version="%016x" % int.from_bytes(message[24:32], "big"))[1]
 
     def push(self, config, confirm_s=30):
         """Returns (version as 16 hex digits, the answer)."""
