@@ -71,7 +71,8 @@ def plainly(data):
             shift += 1
             if shift == 4:
                 return found + [WRONG]
-        if kind in (2, 4) and size != 2 or kind == 13 and size or kind in (3, 9) and not 3 <= size <= mqtt_codec.LIMIT_BYTES:
+        longest = {2: 2, 3: mqtt_codec.LIMIT_BYTES, 4: 2, 9: 64, 13: 0}[kind]
+        if not min(longest, 3) <= size <= longest:
             return found + [WRONG]
         body = data[at : at + size]
         if len(body) < size:

@@ -7,7 +7,6 @@ from common.accepting import Clock, Doors, Events, Store
 from common.clients import MINUTE_US, NOW_US, SLOT, client, packet, service
 from common.packets import SOURCE4, SOURCE6
 from knocklet.core import spa, verdict
-from knocklet.core.grants import RESTORED
 from knocklet.core.otp import SLOT_US
 from knocklet.core.policy import OtpSettings as Settings
 from knocklet.edge import client_knocks
@@ -40,9 +39,6 @@ class WallClock(Clock):
 
     def start(self):
         self.runs = True
-
-    def stop(self):
-        self.runs = False
 
 
 class Policy:
@@ -124,12 +120,19 @@ class TestApply(Base):
         self.assertEqual(self.knocks.gate.clients, [self.alice])
         self.assertEqual({one.client.name for one in self.knocks.sequences.values()}, {self.bob.name})
 
-    def test_the_clock_runs_while_there_are_clients(self):
+    def test_without_clients(self):
+        """The clock runs on: the owner's sealed messages want it, too."""
         self.apply()
-        self.assertTrue(self.clock.runs)
         self.apply([])
-        self.assertFalse(self.clock.runs)
+        self.assertTrue(self.clock.runs)
         self.assertEqual(self.knocks.sequences, {})
+
+    def test_kept_always(self):
+        self.knocks.keep_always([(b"gateways", 1)])
+        for clients in ([self.alice], []):
+            self.apply(clients)
+            kept = [one[1] for one in self.done if one[0] == "keep"][-1]
+            self.assertEqual(kept[-1], (b"gateways", 1))
 
     def test_rates_of_those_that_are_gone_are_forgotten(self):
         self.apply()
@@ -137,57 +140,6 @@ class TestApply(Base):
             self.knocks._admission.in_time(one.fingerprint, 0)
         self.apply([self.bob])
         self.assertEqual(list(self.knocks._admission._buckets), [self.bob.fingerprint])
-
-    def test_what_is_lost_is_closed(self):
-        self.apply()
-        for one, what in ((self.alice, SSH), (self.bob, SSH), (self.bob, CAMERA)):
-            self.doors.grants.put(what, SOURCE4, one.name, 0)
-        self.doors.grants.put(SSH, SOURCE4, "a-sequence", 0)
-        self.done.clear()
-        bob = client(2, [CAMERA])
-        self.apply([bob])
-        closed = [one[1:] for one in self.done if one[0] == "close"]
-        self.assertEqual(closed, [(1, SOURCE4, name, "config", True) for name in (self.alice.name, self.bob.name)])
-        self.done.clear()
-        self.apply([])
-        closed = [one[1:] for one in self.done if one[0] == "close"]
-        self.assertEqual(closed, [(2, SOURCE4, self.bob.name, "config", True)])
-        self.assertEqual([grant.client for grant in self.doors.grants.live], ["a-sequence"])
-
-    def test_what_is_lost_is_closed_after_a_restart(self):
-        """Whose it was the kernel does not know: what nobody has lost stays."""
-        self.apply()
-        for what in (SSH, CAMERA):
-            self.doors.grants.adopt(what, SOURCE4, 1000, 0, 0)
-        self.done.clear()
-        self.apply([self.bob])  # alice could open the one, and bob still can
-        self.assertEqual([one[1:] for one in self.done if one[0] == "close"], [(1, SOURCE4, RESTORED, "config", True)])
-        again = client(2, [SSH, CAMERA], keys=client(3).keys)
-        self.apply([again])
-        self.assertEqual(self.doors.grants.live, [])
-
-
-    def test_what_another_key_opened_is_closed(self):
-        self.apply()
-        self.doors.grants.put(SSH, SOURCE4, self.alice.name, 0)
-        self.doors.grants.put(SSH, SOURCE4, self.bob.name, 0)
-        other = client(9, [SSH])
-        other.name = self.alice.name
-        self.apply([other, self.bob])
-        self.assertEqual([grant.client for grant in self.doors.grants.live], [self.bob.name])
-
-    def test_another_kind_beside_it_closes_nothing(self):
-        """Nor does one that is gone where the key stays; the key of a kind that is gone does."""
-        self.apply()
-        self.doors.grants.put(SSH, SOURCE4, self.alice.name, 0)
-        self.alice.fwknop, self.alice.fwknop_fingerprint = object(), b"fwknopfp"
-        for kinds in (["spa", "otp", "fwknop"], ["spa", "fwknop"]):
-            self.alice.kinds = kinds
-            self.apply()
-            self.assertEqual(len(self.doors.grants.live), 1)
-        self.alice.fwknop = self.alice.fwknop_fingerprint = None
-        self.apply()
-        self.assertEqual(self.doors.grants.live, [])
 
 
 class TestTime(Base):
@@ -298,7 +250,7 @@ class TestStore(Base):
 
     def test_the_second_copy_is_settled(self):
         self.apply()
-        self.assertTrue(self.knocks._stored(b"fingerpr", 0, 1, 55))
+        self.assertTrue(self.knocks.stored(b"fingerpr", 0, 1, 55))
         self.assertEqual([(now_ms, wait_ms) for _, now_ms, wait_ms in self.loop.sooner_in], [(55, client_knocks.SETTLE_MS)])
 
     def test_failing_is_told_once(self):
@@ -306,7 +258,7 @@ class TestStore(Base):
         self.events()
         for writes, told in ((True, 0), (False, 1), (False, 0), (False, 0), (True, 0), (True, 0), (False, 1), (False, 0)):
             self.store.writes = writes
-            self.assertEqual(self.knocks._stored(b"fingerpr", 0, 1, 0), writes)
+            self.assertEqual(self.knocks.stored(b"fingerpr", 0, 1, 0), writes)
             events = self.events()
             self.assertEqual(events, [("store_failed", {"reason": "what was used: cannot be written"})] * told)
         self.assertEqual(len(self.loop.sooner_in), 3)

@@ -283,6 +283,54 @@ class TestRefused(Refusals, unittest.TestCase):
         self.assertIn("clients.two: has the key of oldphone", error_of(config))
 
 
+class TestRevoked(unittest.TestCase):
+    """A client with a revoked key is none: whether the configuration says so, or is_revoked()."""
+
+    def setUp(self):
+        self.clients = {client.name: client for client in load(GOOD).clients}
+
+    def load(self, revoked=(), is_revoked=None):
+        return policy.load(text(changed("revoked", [one.hex() for one in revoked])), None, is_revoked)
+
+    def test_left_out(self):
+        for name, key in (("phone", "fingerprint"), ("oldphone", "fwknop_fingerprint")):
+            fingerprint = getattr(self.clients[name], key)
+            for made in (self.load([fingerprint]), self.load([], lambda one, revoked=fingerprint: one == revoked)):
+                self.assertEqual([one.name for one in made.clients], sorted(set(self.clients) - {name}))
+                self.assertEqual(made.warnings, ["clients.%s: its key is revoked: it opens nothing" % name])
+                self.assertEqual([one.name for one, _ in made.otp.pairs], [] if name == "phone" else ["phone", "phone"])
+                self.assertEqual((made.spa_port, made.fwknop_port), (4000, 0) if name == "oldphone" else (4000, 62201))
+
+    def test_both_keys_of_one(self):
+        config = json.loads(json.dumps(GOOD))
+        config["clients"]["phone"].update(kinds=["spa", "fwknop"], fwknop=config["clients"].pop("oldphone")["fwknop"])
+        one = load(config).clients[1]
+        config["revoked"] = [one.fingerprint.hex(), one.fwknop_fingerprint.hex()]
+        made = load(config)
+        self.assertEqual([one.name for one in made.clients], ["laptop"])
+        self.assertEqual(len(made.warnings), 1)
+
+    def test_nobody(self):
+        made = self.load([b"8 bytes."], lambda _one: False)
+        self.assertEqual(len(made.clients), 3)
+        self.assertEqual((made.revoked, made.warnings), ([b"8 bytes."], []))
+        self.assertEqual(load(GOOD).revoked, [])
+
+    def test_later(self):
+        for name, key in (("phone", "fingerprint"), ("oldphone", "fwknop_fingerprint")):
+            made = load(GOOD)
+            made.leave_out(getattr(self.clients[name], key))
+            self.assertEqual([one.name for one in made.clients], sorted(set(self.clients) - {name}))
+            self.assertEqual(len(made.otp.pairs), 0 if name == "phone" else 2)
+
+    def test_refused(self):
+        for wrong in ("", "0" * 15, "0" * 17, "A" * 16, "g" * 16, " " * 16):
+            self.assertIn("revoked: found '%s'; allowed: fingerprints of keys, 16 hex digits" % wrong,
+                          error_of(changed("revoked", ["0" * 16, wrong])))  # fmt: skip
+        self.assertIsNone(error_of(changed("revoked", ["%016x" % number for number in range(128)])))
+        self.assertIn("0 to 128", error_of(changed("revoked", ["%016x" % number for number in range(129)])))
+
+
 class TestLimits(unittest.TestCase):
     def with_clients(self, count, services=1, **more):
         config = changed("services", {"s%d" % i: {"index": i + 1, "port": 100 + i} for i in range(32)})

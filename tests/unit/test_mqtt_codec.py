@@ -17,6 +17,7 @@ RECEIVED = (
     (b"\x30\x83\0\0\1a", (PUBLISH, b"a", b"", False, 0)),  # 3.1.1 does not demand the shortest form
     (b"\x30\xc8\1\0\1a" + bytes(197), (PUBLISH, b"a", bytes(197), False, 0)),
     (b"\x30\x80\x10\0\1a" + bytes(2045), (PUBLISH, b"a", bytes(2045), False, 0)),
+    (b"\x90\x40\0\1" + bytes(62), (SUBACK, 1, bytes(62))),
     (b"\x40\2\0\1", (PUBACK, 1)),
     (b"\x90\3\0\1\1", (SUBACK, 1, b"\1")),
     (b"\x90\5\1\0\0\x80\2", (SUBACK, 256, b"\0\x80\2")),
@@ -49,7 +50,8 @@ WRONG = (
     (b"\xd0\1\0", 2),
     (b"\x30\0", 2),
     (b"\x30\2\0\0", 2),
-    (b"\x30\x81\x10", 3),  # 2049 bytes
+    (b"\x30\xe9\x82\4", 4),  # one byte more than the longest sealed message needs
+    (b"\x90\x41", 2),  # 65 bytes: no answer to our few filters
     (b"\x30\xff\xff\xff\x7f", 5),  # 256 MB
     (b"\x30\x80\x80\x80\x40", 5),
     (b"\x30\xff\xff\xff\xff\x7f", 5),

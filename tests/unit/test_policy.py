@@ -19,7 +19,7 @@ GOOD = {
         "ssh": {"index": 1, "protocol": "tcp", "port": 22, "ttl": 60},
         "camera": {"index": 2, "port": 8080, "to": "192.168.1.50:80", "to6": "[fd00:1::50]:80",
                    "masquerade": True, "idle": 20, "max": 120},
-        "heat": {"index": 3, "port": 8443, "to": "192.168.1.60:443", "one_shot": True},
+        "heat": {"index": 3, "port": 8443, "to": "192.168.1.60:443", "one_shot": True, "approval": True},
         "vpn": {"index": 255, "protocol": "udp", "port": 22, "ttl": 86400, "cut": True},
         "six": {"index": 5, "port": 9999, "to6": "[2001:db8::7]:443"},
     },
@@ -33,7 +33,7 @@ GOOD = {
 GONE = "(gone)"
 REFUSED = (
     ("", [], "the configuration: ", "an object in braces"),
-    ("surprise", 1, "surprise: unknown key", "interfaces, otp, sequences, services, spa_port, zone"),
+    ("surprise", 1, "surprise: unknown key", "interfaces, otp, revoked, sequences, services, spa_port, zone"),
     ("Zone", "drop", "Zone: unknown key", ""),
     ("interfaces", GONE, "interfaces: ", "required"),
     ("interfaces", [], "interfaces: ", "1 to 8"),
@@ -144,7 +144,7 @@ REFUSED = (
     ("sequences.front.window", 61, "sequences.front.window: found 61", "1-60"),
     ("sequences.front.open", GONE, "sequences.front.open: ", "exactly one"),
     ("sequences.front.close", ["ssh"], "sequences.front.open: ", "exactly one"),
-    ("sequences.front.open", [], "sequences.front.open: ", "1 to 32"),
+    ("sequences.front.open", [], "sequences.front.open: ", "1 to 64"),
     ("sequences.front.open", "ssh", "sequences.front.open: found 'ssh'", "a list"),
     ("sequences.front.open", ["sshd"], "sequences.front.open: found 'sshd'", "camera, heat, six, ssh, vpn"),
     ("sequences.front.open", ["ssh", "ssh"], "sequences.front.open: found 'ssh'", "each once"),
@@ -209,6 +209,7 @@ class TestGood(unittest.TestCase):
         self.assertEqual((camera.ttl_s, camera.idle_s, camera.max_s, camera.masquerade), (0, 20, 120, True))
         self.assertEqual((vpn.protocol, vpn.port, vpn.index, vpn.ttl_s, vpn.cut), (17, 22, 255, 86400, True))
         self.assertIs(heat.one_shot, True)
+        self.assertEqual([name for name in self.services if self.services[name].approval], ["heat"])
 
     def test_families(self):
         families = {name: service.families for name, service in self.services.items()}
@@ -225,10 +226,15 @@ class TestGood(unittest.TestCase):
         self.assertEqual(policy.load(text(GOOD)).services[0].shape(), shape)
         for key, value in (
             ("index", 77), ("port", 81), ("protocol", "udp"), ("to", "192.168.1.50:81"), ("to", "192.168.1.51:80"),
-            ("to6", "[fd00:1::50]:81"), ("to6", GONE), ("masquerade", False), ("idle", 21), ("max", 121), ("cut", True),
+            ("to6", "[fd00:1::50]:81"), ("to6", GONE), ("masquerade", False), ("idle", 21), ("cut", True),
         ):  # fmt: skip
             with self.subTest(key, value=value):
                 self.assertTrue(policy.load(changed("services.camera." + key, value)).services[0].shape() != shape)
+        for name, key, value in (("camera", "max", 121), ("ssh", "ttl", 61), ("heat", "approval", False)):
+            with self.subTest(key, value=value):
+                before = self.services[name].shape()
+                made = {one.name: one for one in policy.load(changed("services.%s.%s" % (name, key), value)).services}
+                self.assertEqual(made[name].shape(), before)
 
     def test_sequences(self):
         front, shut = self.sequences["front"], self.sequences["front-shut"]
@@ -274,11 +280,11 @@ class TestGood(unittest.TestCase):
 
     def test_limits(self):
         """As many as allowed, and one more."""
-        services = {"s%d" % i: {"index": i + 1, "port": 100 + i} for i in range(33)}
+        services = {"s%d" % i: {"index": i + 1, "port": 100 + i} for i in range(65)}
         sequences = {"q%d" % i: {"steps": ["%d" % (5000 + 2 * i)], "open": ["s0"]} for i in range(17)}
         config = {"interfaces": ["eth0"], "services": services, "sequences": sequences}
         self.assertIn("services: ", error_of(text(config)))
-        del services["s32"]
+        del services["s64"]
         self.assertIn("sequences: ", error_of(text(config)))
         del sequences["q16"]
         self.assertEqual(len(policy.load(text(config)).sequences), 16)
