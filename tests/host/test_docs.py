@@ -45,7 +45,7 @@ def test_every_request_of_knockletctl_is_documented():
     assert verbs == {"status", "grants", "close", "reload", "events"}
     for verb in verbs:
         assert re.search(rf"^\| `{verb}\b", README, re.MULTILINE), verb
-        assert verb in re.search(r'_USE = "(.*)"', source("firmware/knocklet/ctl.py"))[1]
+        assert verb in re.search(r"_USE = \((.*?)\)  #", source("firmware/knocklet/ctl.py"), re.DOTALL)[1]
 
 
 def test_the_targets_in_readme_exist():

@@ -1,4 +1,4 @@
-"""Which grants a new policy takes away: whoever cannot open a service any more, or by another key only, is out of it at once."""
+"""Which grants a new policy takes away: who cannot open a service any more, or by another key only, is out of it at once."""
 
 import unittest
 
