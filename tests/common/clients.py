@@ -22,7 +22,7 @@ def service(index, port=22):
     made.index, made.name, made.protocol, made.port = index, "service-%d" % index, 6, port
     made.to = made.to6 = None
     made.to_port = made.to6_port = 0
-    made.masquerade = made.one_shot = made.cut = False
+    made.masquerade = made.one_shot = made.cut = made.approval = False
     made.ttl_s, made.idle_s, made.max_s, made.families = 30, 0, 0, (4, 6)
     return made
 

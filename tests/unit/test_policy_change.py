@@ -13,7 +13,10 @@ OLD = {
     "spa_port": 4000,
     "otp": {"count": 8},
     "services": {"ssh": {"index": 1, "port": 22}, "camera": {"index": 2, "port": 8080, "idle": 20, "max": 120}},
-    "sequences": {"front": {"steps": ["7000", "8000"], "open": ["ssh", "camera"]}, "shut": {"steps": ["9000"], "close": ["ssh"]}},
+    "sequences": {
+        "front": {"steps": ["7000", "8000"], "open": ["ssh", "camera"]},
+        "shut": {"steps": ["9000"], "close": ["ssh"]},
+    },
     "clients": {
         "anna": {"key": "k" * 64, "open": ["ssh", "camera"], "kinds": ["spa", "otp"], "source": "packet"},
         "bob": {"key": "l" * 64, "open": ["ssh"]},
