@@ -21,6 +21,18 @@ EQUIVALENT = {
         "edge/signed_knocks.py SignedKnocks._admit: request.op == OPEN -> request.op <= OPEN",
         "edge/signed_knocks.py SignedKnocks._do: request.op == RENEW -> request.op >= RENEW",
     ),
+    "a kind is CONFIG, COMMAND or ANSWER, 1 to 3: sealed.header lets no other through, and the gate no ANSWER": (
+        "core/sealed_gate.py SealedGate.header: found.kind == sealed.ANSWER -> found.kind >= sealed.ANSWER",
+        "edge/configuration.py Configuration._text: found.kind != sealed.CONFIG -> found.kind > sealed.CONFIG",
+        "edge/orders.py Orders._floor: kind == sealed.CONFIG -> kind <= sealed.CONFIG",
+        "edge/orders.py Orders.obey: found.kind == sealed.CONFIG -> found.kind <= sealed.CONFIG",
+        "edge/orders.py Orders.obey: found.kind == sealed.CONFIG -> found.kind <= sealed.CONFIG (2)",
+        "wire/sealed.py why_not: found.kind == COMMAND -> found.kind <= COMMAND",
+        "wire/sealed.py why_not: found.kind == CONFIG -> found.kind <= CONFIG",
+    ),
+    "of the fields' names that get there it is the last": (
+        "core/command.py _field: key == 'version' -> key >= 'version'",
+    ),
     "a client's source is one of three words, which the policy has checked": (
         "core/admission.py _may_come_from: rule == 'any' -> rule <= 'any'",
         "core/admission.py _may_come_from: rule == 'stated' -> rule >= 'stated'",
@@ -45,6 +57,7 @@ EQUIVALENT = {
     "it grows one by one, and is looked at each time": (
         "core/packet.py Packet._ipv6: i == at + 18 -> i >= at + 18",
         "edge/knocks.py Knocks._portion: taken == _PORTION -> taken >= _PORTION",
+        "edge/wishes.py Wishes._ask: len(self.waiting) == _LIMIT -> len(self.waiting) >= _LIMIT",
         "wire/otp_ports.py otp_ports: len(ports) == count -> len(ports) >= count",
     ),
     "sorted: what comes first and is not less is equal or greater": (
@@ -74,6 +87,9 @@ EQUIVALENT = {
     "no wait is no wait, whichever way it is found": (
         "core/token_bucket.py TokenBucket.take: 0 <= wait_ms <= _BURST_MS + _INTERVAL_MS"
         " -> 0 < wait_ms <= _BURST_MS + _INTERVAL_MS",
+    ),
+    "what waits has time left: a wait is more than 0, or -1 for none": (
+        "edge/wishes.py Wishes._lapse: wait_ms < 0 -> wait_ms <= 0",
     ),
     "32 bytes more than are taken": (
         "wire/hmac.py keystream: len(stream) < count -> len(stream) <= count",

@@ -7,6 +7,7 @@ import unittest
 from common.gateway import CONFIG_FILE, KEY, NAME, Gateway, changed, text, whole_file
 from knocklet.core.errors import ConfigError, KnockletError
 from knocklet.core.sealed_gate import Refused
+from knocklet.edge.configuration import Configuration
 from knocklet.wire import sealed
 from knocklet.wire.sealed import COMMAND, CONFIG, SealKeys
 
@@ -91,6 +92,7 @@ class TestTrial(Base):
         self.assertEqual(self.one.confirm()["data"], {"config": hex_of(version)})
         self.in_force(version, False, MORE_SERVICES)
         self.assertEqual(self.told(), [("config_applied", {"version": hex_of(version)})])
+        self.assertFalse(self.one.loop._has_timer)  # nothing wakes it any more
         self.one.wait(31_000)
         self.one.start()
         self.in_force(version, False, MORE_SERVICES)
@@ -361,6 +363,9 @@ class TestStart(Base):
         self.in_force(0, False, SERVICES)
         self.assertIsNone(self.one.clients)
         self.assertEqual(self.one.warnings, [])
+
+    def test_a_path_without_a_folder(self):
+        self.assertEqual(Configuration("config.json", self.one.loop, self.one.events, self.one).folder, ".")
 
     def test_the_file_again(self):
         self.kept(MORE)

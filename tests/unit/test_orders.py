@@ -72,6 +72,13 @@ class TestSilence(Base):
         one.push(LESS, 0)
         self.assertEqual(one.do("pull")["status"], "ok")
 
+    def test_a_command_is_not_older_than_a_configuration(self):
+        """That counts for itself, also when it comes later."""
+        one = self.one
+        command = one.command("close_all")
+        one.push(LESS, 0)
+        self.assertEqual(one.orders.obey(command)[1]["status"], "ok")
+
     def test_room(self):
         """4 at once, and 4 a second."""
         have = [self.one.orders.has_room() for _ in range(6)]

@@ -113,6 +113,12 @@ class TestChanges(unittest.TestCase):
             self.assertFalse(only_takes_away(changed("clients." + name, []), OLD))
             self.assertFalse(only_takes_away(changed("clients.%s.open" % name, "ssh"), OLD))
 
+    def test_what_is_no_object(self):
+        """Nothing is raised: of a client that has nothing but rights nothing else is left to compare."""
+        client, other = {"clients": {"anna": {"open": ["ssh"]}}}, {"clients": {"anna": []}}
+        self.assertFalse(only_takes_away(client, other))
+        self.assertFalse(only_takes_away(other, client))
+
     def test_revoked(self):
         """What is no longer listed stays revoked: it is stored."""
         self.assertTrue(only_takes_away(changed("revoked", ["0123456789abcdef"]), OLD))

@@ -73,7 +73,7 @@ class TestForm(unittest.TestCase):
             message[bit >> 3] ^= 1 << (bit & 7)
 
     def test_form(self):
-        for at, byte in ((0, 0x6B), (4, 0), (4, 4), (5, 1), (6, 1), (7, 1), (8, 0), (23, 0), (52, 1), (55, 13)):
+        for at, byte in ((0, 0x4A), (0, 0x4C), (4, 0), (4, 4), (5, 1), (6, 1), (7, 1), (8, 0), (23, 0), (52, 1), (55, 13)):
             message = bytearray(command())
             self.assertNotEqual(message[at], byte)
             message[at] = byte
@@ -95,6 +95,11 @@ class TestTimes(unittest.TestCase):
             self.assertEqual(self.why(command(version, expires=1_800_000_000 + expires_s)) is None, good)
         self.assertTrue(self.why(command(version, expires=0)))
         self.assertTrue(self.why(command(version, expires=1 << 62)))
+
+    def test_an_answer(self):
+        """What the gateway says wants neither."""
+        message = sealed.seal(KEYS, sealed.ANSWER, 1, b"{}", IV)
+        self.assertIsNone(self.why(message))
 
     def test_trial(self):
         for confirm_s, good in ((0, True), (29, False), (30, True), (600, True)):

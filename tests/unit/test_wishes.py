@@ -77,7 +77,7 @@ class TestOpen(Base):
         self.open()
         self.assertEqual(self.open(), (True, []))
         self.assertEqual(self.open(source=SOURCE6), (True, []))
-        for what, client in ((OTHER, "anna"), (ASKED, "bob"), (OTHER, "bob")):
+        for what, client in ((OTHER, "anna"), (OTHER, "bob"), (ASKED, "bob")):
             self.assertEqual([one[0] for one in self.open(what, client)[1]], ["request"])
         self.assertEqual([one.seq for one in self.wishes.waiting], [1, 2, 3, 4])
 
