@@ -142,7 +142,7 @@ class Gateway:
         self.configuration = configuration.Configuration(self.folder + "/config.json", self.loop, self.events, self)
         self.interfaces = self
         self.all = [Interface("wan0", True)]
-        self.clients = self.policy = self.refuses = None
+        self.clients = self.floors = self.policy = self.refuses = None
         self.warnings = []
         self.changes = 0
         self._rights = Rights()
@@ -154,8 +154,8 @@ class Gateway:
 
     # What an engine has
 
-    def apply(self):
-        self.configuration.apply()
+    def apply(self, from_file=False):
+        self.configuration.apply(from_file)
 
     def force(self, new, warnings):
         if self.refuses:
@@ -166,6 +166,9 @@ class Gateway:
         self.policy = new
         self.warnings = new.warnings + warnings
         self.done.append(("force", [service.name for service in new.services]))
+        if self.clients and not self.floors:
+            self.floors = floors.Floors(self.clients, new.name)
+            self.wishes.armed = self.floors.armed()
         self._close_lost()
 
     def _close_lost(self):

@@ -4,13 +4,12 @@ import json
 import unittest
 
 from knocklet.core.command import Command
-from knocklet.core.errors import ConfigError
-from knocklet.core.sealed_gate import Refused
+from knocklet.core.errors import ConfigError, Refused
 
 V4, V6 = bytes([198, 51, 100, 7]), b"\x20\x01\x0d\xb8" + bytes(11) + b"\x09"
 ASKED = {"boot": 7, "seq": 12, "client": "anna", "service": "ssh", "source": "198.51.100.7"}
 ASKED_READ = dict(ASKED, source=V4)
-# What takes away, or keeps what is: it does no harm, whenever it comes.
+# What takes away, keeps or tells what is: it does no harm, whenever it comes.
 ALWAYS = (
     ("close", {"service": "ssh"}, {"service": "ssh"}),
     ("close", {"service": "ssh", "source": "2001:db8::9"}, {"service": "ssh", "source": V6}),
@@ -20,6 +19,8 @@ ALWAYS = (
     ("revoke", {"client": "anna"}, {"client": "anna"}),
     ("confirm", {"version": "0123456789abcdef"}, {"version": "0123456789abcdef"}),
     ("rollback", {}, {}),
+    ("selftest", {}, {}),
+    ("pull", {}, {}),
 )
 BY_THE_CLOCK = (
     ("open", {"service": "ssh", "source": "198.51.100.7"}, {"service": "ssh", "source": V4}),
@@ -29,8 +30,6 @@ BY_THE_CLOCK = (
     ("approve", dict(ASKED, boot=0, seq=9999999999), dict(ASKED_READ, boot=0, seq=9999999999)),
     ("arm", {}, {}),
     ("reload", {}, {}),
-    ("selftest", {}, {}),
-    ("pull", {}, {}),
 )
 GOOD = ALWAYS + BY_THE_CLOCK
 NO_ADDRESSES = ("", "198.51.100", "198.51.100.256", "127.0.0.1", "0.0.0.0", "224.0.0.1", "::", "::1", "ff02::1",
@@ -73,14 +72,14 @@ class TestGood(unittest.TestCase):
     def test_without_a_trusted_clock(self):
         for verb, fields, wanted in ALWAYS:
             command, found = read(verb, fields, False)
-            self.assertIs(command.takes_away, True)
+            self.assertIs(command.harmless, True)
             self.assertEqual(found, wanted)
         for verb, fields, _ in BY_THE_CLOCK:
             with self.assertRaises(Refused) as caught:
                 read(verb, fields, False)
             self.assertEqual(str(caught.exception), verb + ": while the gateway's clock is not trusted, allowed: "
-                             "close, close_all, confirm, deny, disarm, revoke, rollback")  # fmt: skip
-            self.assertIs(read(verb, fields)[0].takes_away, False)
+                             "close, close_all, confirm, deny, disarm, pull, revoke, rollback, selftest")  # fmt: skip
+            self.assertIs(read(verb, fields)[0].harmless, False)
 
     def test_transaction(self):
         self.assertEqual(read("arm", {}, True, "x" * 64)[0].transaction, "x" * 64)

@@ -23,9 +23,13 @@ class TestSlots(unittest.TestCase):
     def files(self):
         return sorted(os.listdir(self.folder + "/state"))
 
+    def tried(self, message):
+        self.slots.prepare_trial(message)
+        self.slots.put_trial()
+
     def kept(self, *messages):
         for message in messages:
-            self.slots.put_trial(message)
+            self.tried(message)
             self.slots.confirm()
 
     def test_none(self):
@@ -35,7 +39,7 @@ class TestSlots(unittest.TestCase):
         self.slots.forget()
 
     def test_a_trial_is_not_confirmed(self):
-        self.slots.put_trial(B)
+        self.tried(B)
         self.assertEqual(self.slots.confirmed(), [])
         self.assertEqual(self.slots.trial_version(), 0x0123456789ABCDEF)
         self.assertEqual(self.files(), ["config.trial"])
@@ -53,25 +57,36 @@ class TestSlots(unittest.TestCase):
 
     def test_a_trial_changes_nothing_that_is_kept(self):
         self.kept(A, B)
-        self.slots.put_trial(C)
+        self.tried(C)
         self.assertEqual(self.slots.confirmed(), [B, A])
         self.slots.end_trial()
         self.assertEqual(self.slots.confirmed(), [B, A])
 
     def test_a_trial_instead_of_another_one(self):
-        self.slots.put_trial(A)
-        self.slots.put_trial(B)
+        self.tried(A)
+        self.tried(B)
         self.slots.confirm()
         self.assertEqual(self.slots.confirmed(), [B])
 
+    def test_one_that_never_came_into_force(self):
+        """What was tried before still is."""
+        self.tried(A)
+        self.slots.prepare_trial(B)
+        self.slots.drop_trial()
+        self.assertEqual((self.slots.trial_version(), self.files()), (1, ["config.trial"]))
+        with self.assertRaises(OSError):
+            self.slots.put_trial()
+        self.slots.confirm()
+        self.assertEqual(self.slots.confirmed(), [A])
+
     def test_forgotten(self):
         self.kept(A, B)
-        self.slots.put_trial(C)
+        self.tried(C)
         self.slots.forget()
         self.assertEqual((self.slots.confirmed(), self.slots.trial_version(), self.files()), ([], 0, []))
 
     def test_only_for_root(self):
-        self.slots.put_trial(A)
+        self.tried(A)
         self.assertEqual(os.stat(self.folder + "/state")[0] & 0o777, 0o700)
         self.assertEqual(os.stat(self.folder + "/state/config.trial")[0] & 0o777, 0o600)
         self.slots.confirm()
@@ -86,7 +101,7 @@ class TestSlots(unittest.TestCase):
     def test_what_cannot_be_written(self):
         """All is as it was, and no part of it is left."""
         self.kept(A)
-        self.slots.put_trial(B)
+        self.tried(B)
         real = whole_file.libc
 
         class Libc:
@@ -97,7 +112,7 @@ class TestSlots(unittest.TestCase):
         whole_file.libc = Libc
         try:
             with self.assertRaises(OSError):
-                self.slots.put_trial(C)
+                self.tried(C)
         finally:
             whole_file.libc = real
         self.assertEqual((self.slots.confirmed(), self.slots.trial_version()), ([A], 0x0123456789ABCDEF))
@@ -105,7 +120,7 @@ class TestSlots(unittest.TestCase):
 
     def test_every_part_of_a_file(self):
         """A file is never read beyond its limit, and nothing that is short is taken for a version."""
-        self.slots.put_trial(B[:24])
+        self.tried(B[:24])
         self.assertEqual(self.slots.trial_version(), 0)
         self.kept(bytes(sealed.LIMIT_BYTES + 5))
         self.assertEqual(len(self.slots.confirmed()[0]), sealed.LIMIT_BYTES + 1)

@@ -5,8 +5,7 @@ anew; and for each thing that can be wrong with a new one, that everything is as
 import unittest
 
 from common.gateway import CONFIG_FILE, KEY, NAME, Gateway, changed, text, whole_file
-from knocklet.core.errors import ConfigError, KnockletError
-from knocklet.core.sealed_gate import Refused
+from knocklet.core.errors import ConfigError, KnockletError, Refused
 from knocklet.edge.configuration import Configuration
 from knocklet.wire import sealed
 from knocklet.wire.sealed import COMMAND, CONFIG, SealKeys
@@ -259,7 +258,7 @@ class TestRefused(Base):
                 self.assertEqual(self.refused(wrong, confirm_s)[: len(line)], line)
                 self.assertEqual(self.state(), before)
         self.assertEqual(self.one.done, [])
-        self.assertEqual(self.one.orders._floors.last(CONFIG), 0)
+        self.assertEqual(self.one.floors.last(CONFIG), 0)
 
     def test_a_firewall_that_refuses(self):
         before = self.state()
@@ -300,11 +299,63 @@ class TestRefused(Base):
 
     def test_no_room_for_the_trial(self):
         before = self.state()
-        self.one.configuration._slots.put_trial = full
+        self.one.configuration._slots.prepare_trial = full
         for confirm_s, config in ((30, MORE), (0, LESS)):
             self.assertEqual(self.refused(config, confirm_s), CANNOT + " (error 28)")
             self.assertEqual(self.state(), before)
         self.assertEqual(self.one.what(), "")
+
+    def test_a_trial_that_gets_no_name(self):
+        """It is in force already: what was before comes back at once."""
+        kept = self.kept(MORE)
+        self.one.configuration._slots.put_trial = full
+        for confirm_s, config in ((30, OTHER), (0, LESS)):
+            self.assertEqual(self.refused(config, confirm_s), CANNOT + " (error 28)")
+            self.in_force(kept, False, MORE_SERVICES)
+            back = {"version": hex_of(self.one.version), "reason": "not stored"}
+            self.assertEqual(self.told(), [("config_rolled_back", back)])
+            self.assertFalse(self.one.loop._has_timer)
+
+    def test_a_trial_that_gets_no_name_while_others_are_at_the_firewall(self):
+        """It is tried again when its time is over."""
+        kept = self.kept(MORE)
+        self.one.configuration._slots.put_trial = full
+        real = self.one.force
+
+        def force(new, warnings):
+            real(new, warnings)
+            self.one.refuses = KnockletError("busy")
+            self.one.force = real
+
+        self.one.force = force
+        self.assertEqual(self.refused(OTHER), "busy")
+        self.in_force(self.one.version, True, MORE_SERVICES)
+        self.one.wait(30_000)
+        self.in_force(kept, False, MORE_SERVICES)
+
+    def test_in_a_trial(self):
+        """That goes on, and can be confirmed."""
+        for error in (KnockletError("no sets"), OSError(12)):
+            version = self.pushed(MORE)
+            before = self.state()
+            self.one.refuses = error
+            self.refused(OTHER)
+            self.assertEqual(self.state(), before)
+            self.assertEqual(self.one.confirm(version)["status"], "ok")
+            self.one.start()
+            self.in_force(version, False, MORE_SERVICES)
+            self.again()
+
+    def test_memory_that_is_full_in_a_trial(self):
+        """Neither of the two is left."""
+        version = self.pushed(MORE)
+        self.one.done.clear()
+        self.one.refuses = MemoryError()
+        self.refused(OTHER)
+        self.in_force(0, False, SERVICES)
+        self.assertEqual(self.told(), [("config_rolled_back", {"version": hex_of(version), "reason": "memory"})])
+        self.one.start()
+        self.assertEqual(self.told(), [])
 
     def test_confirmed_and_not_stored(self):
         """It is tried on, and may be confirmed later."""
@@ -370,8 +421,7 @@ class TestStart(Base):
     def test_the_file_again(self):
         self.kept(MORE)
         self.pushed(OTHER)
-        self.one.configuration.forget()
-        self.one.apply()
+        self.one.apply(True)
         self.in_force(0, False, SERVICES)
         self.one.start()
         self.in_force(0, False, SERVICES)
@@ -382,6 +432,16 @@ class TestStart(Base):
         self.one.apply()
         self.in_force(version, False, MORE_SERVICES)
         self.assertEqual(self.one.policy.zone, "drop")
+
+    def test_the_file_again_and_it_is_wrong(self):
+        """What there was stays, over a restart, too."""
+        version = self.kept(MORE)
+        whole_file.write(self.one.folder + "/config.json", b"{")
+        with self.assertRaises(ConfigError):
+            self.one.apply(True)
+        self.in_force(version, False, MORE_SERVICES)
+        self.one.start()
+        self.in_force(version, False, MORE_SERVICES)
 
     def test_a_file_that_is_wrong(self):
         before = self.state()
@@ -418,8 +478,7 @@ class TestRevoked(Base):
             self.assertFalse(self.one.is_revoked("bob"))
             self.kept(CONFIG_FILE)
             self.assertEqual(self.one.names()[1], ["bob"])
-            self.one.configuration.forget()
-            self.one.apply()
+            self.one.apply(True)
             self.assertEqual(self.one.names()[1], ["bob"])
 
     def test_without_a_trial(self):
@@ -463,8 +522,7 @@ class TestPulled(Base):
         self.one.write_config(OTHER)
         self.one.do("rollback")
         self.assertEqual(values(), MORE)
-        self.one.configuration.forget()
-        self.one.apply()
+        self.one.apply(True)
         self.assertEqual(values(), OTHER)
 
     def test_refused_by_name(self):

@@ -19,7 +19,7 @@ class Base(unittest.TestCase):
         self.one.end()
 
     def floor(self, kind):
-        return self.one.orders._floors.last(kind)
+        return self.one.floors.last(kind)
 
     def floors(self):
         return self.floor(CONFIG), self.floor(COMMAND)
@@ -158,13 +158,13 @@ class TestFloor(Base):
         self.assertEqual(self.floors(), (0, 0))
 
     def test_not_stored(self):
-        """Only what takes away is done then."""
+        """Only what does no harm is done then."""
         one = self.one
         one.store.writes = False
         one.doors.grants.put(one.policy.services[1], bytes([10, 0, 0, 1]), "front", 0)
         for verb, fields, good in (
             ("open", {"service": "ssh", "source": "198.51.100.7"}, False), ("arm", {}, False), ("reload", {}, False),
-            ("selftest", {}, False), ("pull", {}, False), ("close_all", {}, True), ("disarm", {}, True),
+            ("selftest", {}, True), ("pull", {}, True), ("close_all", {}, True), ("disarm", {}, True),
         ):  # fmt: skip
             answer = one.do(verb, **fields)
             self.assertEqual(answer["status"], "ok" if good else "error")
@@ -185,7 +185,7 @@ class TestClock(Base):
     def test_what_gives_wants_a_trusted_clock(self):
         one = self.one
         one.clients.clock.trusted = False
-        for verb, good in (("arm", False), ("disarm", True), ("close_all", True), ("pull", False)):
+        for verb, good in (("arm", False), ("disarm", True), ("close_all", True), ("pull", True), ("reload", False)):
             self.assertEqual(one.do(verb)["status"], "ok" if good else "error")
 
 

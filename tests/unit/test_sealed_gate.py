@@ -3,7 +3,8 @@
 import unittest
 from struct import pack
 
-from knocklet.core.sealed_gate import Refused, SealedGate
+from knocklet.core.errors import Refused
+from knocklet.core.sealed_gate import SealedGate
 from knocklet.wire import sealed
 from knocklet.wire.hmac import hmac
 from knocklet.wire.sealed import ANSWER, COMMAND, CONFIG, SealKeys

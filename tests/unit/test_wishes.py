@@ -6,7 +6,7 @@ from common.clients import service
 from common.gateway import Doors, Events
 from common.packets import SOURCE4, SOURCE6
 from knocklet.core.clock import MASK
-from knocklet.core.sealed_gate import Refused
+from knocklet.core.errors import Refused
 from knocklet.edge.loop import Loop
 from knocklet.edge.wishes import Wishes
 from knocklet.wire.addresses import format_address
