@@ -450,6 +450,19 @@ class TestStart(Base):
             self.one.apply()
         self.assertEqual(self.state(), before)
 
+    def test_a_reload_that_fails_in_a_trial(self):
+        """That goes on, and can be confirmed."""
+        version = self.pushed(MORE)
+        before = self.state()
+        whole_file.write(self.one.folder + "/config.json", b"{")
+        self.one.done.clear()
+        with self.assertRaises(ConfigError):
+            self.one.apply()
+        self.assertEqual((self.state(), self.told()), (before, []))
+        self.assertEqual(self.one.confirm(version)["status"], "ok")
+        self.one.apply()
+        self.in_force(version, False, MORE_SERVICES)
+
     def test_a_key_that_others_may_read(self):
         before = self.state()
         whole_file.write(self.one.folder + "/key", KEY, 0o644)

@@ -44,15 +44,14 @@ class Configuration:
         self.key = key_file.read(self.folder + "/key")
         if self.key:
             self._store = self._engine.need_clients().store
-        if self.trial:
-            self._left = self.version
-        self._slots.end_trial()
+        left = self.version if self.trial else self._left
         self._restore(from_file)
+        self._slots.end_trial()
         if from_file:  # only now: a file that is no good leaves what there was
             self._slots.forget()
-        if self._left:
-            self._tell_back(self._left, "restart")
-            self._left = 0
+        self._left = 0
+        if left:
+            self._tell_back(left, "restart")
 
     def _restore(self, from_file=False):
         new, digest, warnings, version = self._confirmed(from_file)
