@@ -538,6 +538,21 @@ class TestPulled(Base):
         self.one.apply(True)
         self.assertEqual(values(), OTHER)
 
+    def test_of_the_one_that_is_in_force(self):
+        """Not of one that lies there and is no good, nor of one that another key could open."""
+        version = self.kept(MORE)
+        self.kept(OTHER)
+        for wrong in (self.one.sealed(CONFIG, b"{}"), b"x"):
+            whole_file.write(self.state_file("sealed"), wrong)
+            self.one.start()
+            self.in_force(version, False, MORE_SERVICES)
+            self.assertEqual(self.one.configuration.values(), MORE)
+        whole_file.remove(self.one.folder + "/key")
+        self.one.apply()
+        self.assertEqual(self.one.configuration.values(), CONFIG_FILE)
+        self.kept(MORE)  # by the key that it had when it started
+        self.assertEqual(self.one.configuration.values(), CONFIG_FILE)  # what it could read anew
+
     def test_refused_by_name(self):
         """A Refused is a KnockletError, and nothing else is raised by the owner's mistakes."""
         with self.assertRaises(Refused):

@@ -30,6 +30,7 @@ class Configuration:
         self.trial = False
         self.key = None
         self._path = path
+        self._kept = 0  # version of what is confirmed, 0: the file
         self._slots = ConfigSlots(self.folder + "/state")
         self._engine = engine
         self._store = None  # ReplayStore, where there is a key
@@ -61,6 +62,7 @@ class Configuration:
     def _in_force(self, version, digest, trial):
         self.version, self.digest, self.trial = version, digest, trial
         if not trial:
+            self._kept = version
             self._loop.start(self._over, now_ms(), -1)
 
     def _confirmed(self, from_file):
@@ -92,9 +94,11 @@ class Configuration:
 
     def values(self):
         """What is confirmed, as values (core.policy.merged)."""
-        for message in self._slots.confirmed() if self.version else ():
+        for message in self._slots.confirmed() if self._kept and self.key else ():
             try:
-                return loads(self._text(message)[0])
+                text, version = self._text(message)
+                if version == self._kept:
+                    return loads(text)
             except ConfigError:
                 pass
         data, clients, _ = policy_file.texts(self._path)
