@@ -40,7 +40,7 @@ _TABLES = """
 
 def text(name: str, host: str, values: dict[str, Any]) -> str:
     """values: what is known already, by key; clients and sequences without their secrets."""
-    values = {"services": _SERVICE} | values
+    values = {"services": _SERVICE} | values   # `id` is in the head
     parts = [_HEAD.format(name=name, id=_value(name), host=_value(host))]
     for key, usual, meaning in _KEYS:
         parts.append(f"{'' if key in values else '# '}{key} = {_value(values.get(key, usual))}   # {meaning}\n")

@@ -47,34 +47,37 @@ def init(
     if clients_file is not None and config is None:
         raise InputError("--clients: only with --from")
     values = {"interfaces": [_GUESS]} if config is None else _read("--from", config)
-    name = values.pop("id", gateway) if config is not None else gateway
+    name = Table(values, str(config)).text("id") if "id" in values else gateway
     if gateway is not None and name != gateway:
-        raise InputError(f"{config}: id: {str(name)[:60]!r}; allowed: {gateway!r}, every key is made for this name")
+        raise InputError(f"{config}: id: {name[:60]!r}; allowed: {gateway!r}, every key is made for this name")
     if name is None and (host is not None or interfaces or config is not None):
         raise InputError("--gateway: what is its name?")
+    if name is not None:
+        settings.check_name(name)
     place = _folder(folder)
     told = Output()
     told.message(f"The workspace is {place}.")
     if name is None:
         told.remark("next: knocklet init --gateway NAME --host HOST")
         return
-    settings.check_name(name)
     file = _make(place, name, host, values | ({"interfaces": interfaces} if interfaces else {}), config, clients_file)
     told.message(f"{file.path} is new: {', '.join(file.model.services) or 'no services'}.")
+    if file.model.clients or file.hidden:
+        told.message("Keys and steps are not in it: they are among your secrets on this computer, and nowhere else here.")
     for step in _next(file, guessed=not interfaces and config is None):
         told.remark(f"next: {step}")
 
 
 def _folder(name: str | None) -> Path:
     """The workspace, made and remembered. Raises InputError."""
-    known = os.environ.get(workspace_folder.VARIABLE) or settings.workspace()
-    place = Path(name or known or ".").absolute()
+    variable = os.environ.get(workspace_folder.VARIABLE)
+    place = Path(name or variable or settings.workspace() or ".").absolute()
+    if variable and place != Path(variable).absolute():
+        raise InputError(f"{workspace_folder.VARIABLE} names another folder, {variable}, and counts more; allowed: without it")
     places.private_directory(place)
-    if name or not known:
+    if not variable:
         with settings.edit() as stored:
             stored.workspace = str(place)
-    if (now := workspace_folder.find()) != place:
-        raise InputError(f"{workspace_folder.VARIABLE} names another folder, {now}, and counts more; allowed: without it")
     return place
 
 
