@@ -26,6 +26,7 @@ class Store:
     files: dict[str, GatewayFile] = field(default_factory=dict, compare=False)
     broken: dict[str, InputError] = field(default_factory=dict, compare=False)
     without_secret: dict[str, list[str]] = field(default_factory=dict)
+    removed: list[tuple[str, str]] = field(default_factory=list, compare=False)   # (gateway, client): their secrets go
 
     def gateway(self, name: str | None) -> GatewayDescription:
         """The one of this name; without a name the only one. Raises InputError."""
@@ -74,9 +75,8 @@ class Store:
         self.clients.setdefault(client.gateway, {})[client.name] = client
 
     def remove(self, gateway: str, name: str) -> None:
-        self.clients[gateway].pop(name, None)
-        if name in self.without_secret.get(gateway, []):
-            self.without_secret[gateway].remove(name)
+        self.clients.get(gateway, {}).pop(name, None)
+        self.removed.append((gateway, name))
 
 
 def find(name: str, gateway: str | None = None) -> tuple[Client, GatewayDescription]:
@@ -96,19 +96,19 @@ def edit() -> Iterator[Store]:
     """The store, to be changed; written at the end unless that raised. What the workspace says is not written: only secrets."""
     with store_files.edit() as files:
         store = _store(files)
-        before = {gateway: store.names(gateway) for gateway in store.clients}
         yield store
         in_workspace = store.files.keys() | store.broken.keys()
         files.gateways = [each.as_json() for name, each in store.gateways.items() if name not in in_workspace]
         files.clients = {}
         for gateway, found in store.clients.items():
             secrets = files.secrets.setdefault(gateway, {})
-            for name in before.get(gateway, set()) - store.names(gateway):
-                secrets.pop(name, None)
             for client in found.values():
                 secrets[client.name] = secrets.get(client.name, {}) | {"issued": client.issued, **client.secrets()}
             if found and gateway not in in_workspace:
                 files.clients[gateway] = {client.name: client.plain() for client in found.values()}
+        for gateway, name in store.removed:
+            if name not in store.clients.get(gateway, {}):
+                files.secrets.get(gateway, {}).pop(name, None)
         files.secrets = {gateway: found for gateway, found in files.secrets.items() if found}
 
 
