@@ -3,7 +3,7 @@
 The text of an error is one line: what, where, what is allowed.
 
     0  done; a service that was tried answered
-    1  knocked, but the service did not answer; or `broker check` found something open
+    1  knocked, but the service did not answer; `broker check` found something open; `lint --strict` something weak
     2  the command line, or a file it names, asks for something that is not possible
     3  nothing could be sent: name not found, no route, no such address here
     4  the broker could not be reached, did not let us in, or refused what we asked it for
