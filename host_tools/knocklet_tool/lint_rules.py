@@ -63,7 +63,7 @@ def _sequences(file: GatewayFile) -> Iterator[Warning]:
             if other != name and begins(steps, longer.parsed):
                 yield Warning(path, f"who knocks {other} does this one on the way", f"{again} makes another beginning")
         if alone := [each for each in sequence.open if not gateway.services[each].approval]:
-            what = f"all that {', '.join(alone)} asks of a stranger, and seen once it can be copied"
+            what = f"whoever has seen it once can open {', '.join(alone)}: nothing else is asked"
             yield Warning((*path, "open"), what, "a client with a key instead, or approval = true for the service")
 
 

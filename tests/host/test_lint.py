@@ -71,7 +71,7 @@ def test_nothing_to_warn_of(good, knocklet):
     [
         ("port = 22", "port = 22\nttl = 3601", 8, "services.ssh.ttl: 3601 s: open for long after it was needed"),
         ("port = 22", "port = 22\nidle = 3601\nmax = 7200", 8, "services.ssh.idle: 3601 s: open for long"),
-        ("approval = true", "", 16, "sequences.front.open: all that ssh asks of a stranger, and seen once it can be copied"),
+        ("approval = true", "", 16, "sequences.front.open: whoever has seen it once can open ssh: nothing else is asked"),
         ('open = ["ssh", "camera"]', 'open = ["ssh"]', 10, "services.camera: nobody can open it; knocklet client add"),
         ('interfaces = ["wan0"]', 'interfaces = ["wan0"]\ndecoys = 0', 4, "decoys: 0: a sweep of all ports can do an"),
         ("[clients.bert]", "[clients.carl]", 21, "clients.carl: its secret is not here; knocklet client rotate carl"),
