@@ -55,6 +55,8 @@ wanted_packages='
     openssh-client   # tests: what knocklet ssh-config prints
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
+    dbus-daemon      # tests: the bus of a desktop, on which
+    gnome-keyring    # tests: its keyring keeps secrets
     shellcheck       # lint
 '
 

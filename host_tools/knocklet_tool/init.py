@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import clients, gateway_template, places, settings, store_files, workspace_folder
+from . import clients, gateway_template, places, secret_files, settings, store_files, workspace_folder
 from .checked_json import Table, read_object
 from .client_description import Client, client_from
 from .errors import InputError
@@ -27,6 +27,9 @@ _Interfaces = Annotated[
     list[str] | None, typer.Option("--interface", metavar="NAME", help="Where knocks come in; may be repeated.")
 ]
 _From = Annotated[str | None, typer.Option("--from", metavar="CONFIG.json", help="Of its configuration, - for standard input.")]
+_Keyring = Annotated[
+    bool, typer.Option("--keyring", metavar=" ", help="Keep secrets in the operating system's keyring from now on.")
+]
 _Clients = Annotated[str | None, typer.Option("--clients", metavar="CLIENTS.json", help="With --from: the clients beside it.")]
 
 
@@ -37,6 +40,7 @@ def init(
     interfaces: _Interfaces = None,
     config: _From = None,
     clients_file: _Clients = None,
+    keyring: _Keyring = False,
 ) -> None:
     """Make the workspace, and a gateway's file in it; never over one that is there.
 
@@ -57,6 +61,8 @@ def init(
     place = _folder(folder)
     told = Output()
     told.message(f"The workspace is {place}.")
+    if keyring:
+        told.message(f"Secrets are in {_to_keyring()} from now on, and no longer in files.")
     if name is None:
         told.remark("next: knocklet init --gateway NAME --host HOST")
         return
@@ -66,6 +72,13 @@ def init(
         told.message("Keys and steps are not in it: they are among your secrets on this computer, and nowhere else here.")
     for step in _next(file, guessed=not interfaces and config is None):
         told.remark(f"next: {step}")
+
+
+def _to_keyring() -> str:
+    directory = places.config_dir()
+    files = settings.SECRETS, store_files.SECRETS, store_files.STEPS
+    with settings.edit(), store_files.edit():   # nobody else reads or writes them meanwhile
+        return secret_files.move_to_keyring([directory / each for each in files])
 
 
 def _folder(name: str | None) -> Path:

@@ -10,10 +10,10 @@ from typing import Any
 from knocklet.wire.keys import KEY_BYTES, event_key
 from knocklet.wire.names import is_name
 
-from . import places
+from . import places, secret_files
 from .errors import InputError
 
-_SETTINGS, _SECRETS, _CA, _LOCK = "settings.json", "secrets.json", "broker-ca.crt", ".lock"
+_SETTINGS, SECRETS, _CA, _LOCK = "settings.json", "secrets.json", "broker-ca.crt", ".lock"
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def load() -> Settings:
     """Raises InputError for files that are damaged, or secrets that others may read."""
     directory = places.config_dir()
     plain = _object(directory / _SETTINGS, places.read(directory / _SETTINGS))
-    hidden = _object(directory / _SECRETS, places.read_private(directory / _SECRETS))
+    hidden = _object(directory / SECRETS, secret_files.read(directory / SECRETS))
     try:
         return _settings(plain, hidden, directory)
     except (AttributeError, KeyError, TypeError, ValueError):
         # The cause is not told along: it may quote a secret.
-        raise InputError(f"{directory / _SETTINGS} or {_SECRETS}: not as this tool writes them") from None
+        raise InputError(f"{directory / _SETTINGS} or {SECRETS}: not as this tool writes them") from None
 
 
 def workspace() -> str:
@@ -149,7 +149,7 @@ def _store(settings: Settings, directory: Path) -> None:
         plain["broker"] = {key: getattr(broker, key) for key in ("host", "port", "tls", "ca", "user")}
         hidden["broker_password"] = broker.password
     # The secrets first: a gateway without its key would be damage, a key without its gateway is none.
-    places.write(directory / _SECRETS, _json(hidden))
+    secret_files.write(directory / SECRETS, _json(hidden))
     places.write(directory / _SETTINGS, _json(plain))
 
 

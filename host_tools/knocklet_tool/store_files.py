@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import places
+from . import places, secret_files
 from .checked_json import read_object
 from .errors import InputError
 
@@ -48,18 +48,19 @@ def edit() -> Iterator[StoreFiles]:
     directory = places.config_dir()
     with places.locked(directory, _LOCK):
         files = _read(directory)
+        had_steps = bool(files.steps)
         yield files
         # The secrets first: a client without its key would be damage, a key without its client is none.
-        places.write(directory / SECRETS, _json(files.secrets))
-        if files.steps or (directory / STEPS).exists():
-            places.write(directory / STEPS, _json(files.steps))
+        secret_files.write(directory / SECRETS, _json(files.secrets))
+        if files.steps or had_steps:
+            secret_files.write(directory / STEPS, _json(files.steps))
         places.write(directory / PLAIN, _json({"gateways": files.gateways, "clients": files.clients}))
 
 
 def _read(directory: Path) -> StoreFiles:
     plain = read_object(str(directory / PLAIN), places.read(directory / PLAIN) or b"{}")
-    secrets = read_object(str(directory / SECRETS), places.read_private(directory / SECRETS) or b"{}")
-    steps = read_object(str(directory / STEPS), places.read_private(directory / STEPS) or b"{}")
+    secrets = read_object(str(directory / SECRETS), secret_files.read(directory / SECRETS) or b"{}")
+    steps = read_object(str(directory / STEPS), secret_files.read(directory / STEPS) or b"{}")
     files = StoreFiles(plain.get("gateways", []), plain.get("clients", {}), secrets, steps)
     if type(files.gateways) is not list or not all(map(_is_by_name, (files.clients, files.secrets, files.steps))):
         raise damaged(directory)

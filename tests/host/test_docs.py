@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from knocklet.core import policy
-from knocklet_tool import errors
+from knocklet_tool import errors, gateway_model
 from knocklet_tool.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,13 @@ def test_every_configuration_key_is_documented():
     assert len(keys) > 24
     documented = set(re.findall(r"`([\w]+)`", section("Put it on a gateway"))) | {"services", "sequences"}
     assert keys - documented == set()
+
+
+def test_every_key_of_a_gateways_file_is_documented():
+    tables = (gateway_model.Gateway, gateway_model.Service, gateway_model.Sequence, gateway_model.Client, gateway_model.Otp)
+    keys = {key for table in tables for key in table.model_fields}
+    documented = set(re.findall(r"`([\w]+)`", section("Put it on a gateway") + source("docs/configure.md")))
+    assert len(keys) > 30 and keys - documented == {"services", "sequences"}
 
 
 def test_every_request_of_knockletctl_is_documented():
