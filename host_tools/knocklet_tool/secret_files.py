@@ -32,7 +32,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def move_to_keyring(paths: list[Path]) -> str:
-    """Into the keyring, once, and for what is written from now on. All in one directory. Returns its name. Raises InputError."""
+    """These, in one directory, and what is written there from now on. Returns the keyring's name. Raises InputError."""
     with _keyring() as keyring:
         backend = keyring.get_keyring()
         if backend.priority < _KEPT_BY_THE_SYSTEM:
@@ -55,7 +55,7 @@ def _in_keyring(path: Path) -> bool:
 @contextmanager
 def _keyring() -> Iterator[Any]:
     try:
-        import keyring   # not everybody has it, and it takes long to load
+        import keyring  # not everybody has it, and it takes long to load
         from keyring.errors import KeyringError, NoKeyringError
     except ImportError:
         raise InputError("the keyring needs the Python package of this name; pip install keyring") from None

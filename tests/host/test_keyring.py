@@ -9,7 +9,6 @@ from host.process import Process
 from knocklet_tool import secret_files
 from knocklet_tool.errors import InputError
 
-
 # Without the system's services: a keyring that was ended is not started again.
 BUS = """<busconfig><type>session</type><listen>unix:tmpdir=%s</listen><policy context="default">
 <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>"""
