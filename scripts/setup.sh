@@ -56,7 +56,7 @@ wanted_packages='
     ca-certificates  # tests: an agent that trusts what the system trusts
     mosquitto        # the broker of demo, tests and bench
     dbus-daemon      # tests: the bus of a desktop, on which
-    gnome-keyring    # tests: its keyring keeps secrets
+    gnome-keyring    # tests: its keyring keeps a key
     shellcheck       # lint
 '
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from . import places
+from . import places, secret_files
 from .errors import InputError
 
 SENT, TRIAL, APPLIED, REFUSED, ROLLED_BACK = OUTCOMES = "not answered", "on trial", "in force", "refused", "rolled back"
@@ -40,7 +40,7 @@ def load(gateway: str) -> list[Pushed]:
     """The oldest first. Raises InputError."""
     path = _path(gateway)
     try:
-        return [_pushed(fields) for fields in json.loads(places.read_private(path) or b"[]")]
+        return [_pushed(fields) for fields in json.loads(secret_files.read(path) or b"[]")]
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         # The cause is not told along: it may quote a secret.
         raise InputError(f"{path}: not as this tool writes it; allowed: remove it, only rollback and diff need it") from None
@@ -54,7 +54,7 @@ def edit(gateway: str) -> Iterator[list[Pushed]]:
         found = load(gateway)
         yield found
         kept = [{**vars(pushed), "text": pushed.text.decode()} for pushed in found[-_MOST:]]
-        places.write(path, json.dumps(kept, indent=1).encode() + b"\n")
+        secret_files.write(path, json.dumps(kept, indent=1).encode() + b"\n")
 
 
 def note(gateway: str, version: int, outcome: str) -> None:
@@ -83,8 +83,17 @@ def before(gateway: str, digest: str) -> bytes | None:
     return earlier[-1].text if earlier else None
 
 
+def files() -> list[Path]:
+    """All that there are."""
+    return sorted(_directory().glob("*.json"))
+
+
+def _directory() -> Path:
+    return places.private_directory(places.data_dir() / "pushed")
+
+
 def _path(gateway: str) -> Path:
-    return places.private_directory(places.data_dir() / "pushed") / f"{gateway}.json"
+    return _directory() / f"{gateway}.json"
 
 
 def _pushed(fields: dict[str, Any]) -> Pushed:

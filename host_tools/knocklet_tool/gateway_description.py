@@ -12,7 +12,7 @@ from .errors import InputError
 from .knock_sender import Step
 from .resolve import Door, Target, check_host
 
-SERVICES = 32   # what a gateway allows
+SERVICES = 64   # what a gateway allows
 _PORT = 62201   # fwknop's own, and of the knock packet
 _PROTOCOLS = {"tcp": TCP, "udp": UDP}
 _COUNTS = 4, 16

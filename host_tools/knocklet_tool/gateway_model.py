@@ -19,9 +19,10 @@ from knocklet.wire.steps import parse_step
 
 from .client_description import KINDS, PACKET, SOURCES, SPA
 from .errors import InputError
+from .gateway_description import SERVICES
 from .resolve import check_host
 
-SERVICES, SEQUENCES, CLIENTS, STEPS, REVOKED, GROUPS = 32, 16, 512, 32, 128, 16
+SEQUENCES, CLIENTS, STEPS, REVOKED, GROUPS = 16, 512, 32, 128, 16
 DECOYS, WINDOW_S, KNOCK_PORT = 64, 10, 62201
 _DAY_S = 86_400
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import clients, gateway_template, places, secret_files, settings, store_files, workspace_folder
+from . import clients, config_history, gateway_template, places, secret_files, settings, store_files, workspace_folder
 from .checked_json import Table, read_object
 from .client_description import Client, client_from
 from .errors import InputError
@@ -28,7 +28,7 @@ _Interfaces = Annotated[
 ]
 _From = Annotated[str | None, typer.Option("--from", metavar="CONFIG.json", help="Of its configuration, - for standard input.")]
 _Keyring = Annotated[
-    bool, typer.Option("--keyring", metavar=" ", help="Keep secrets in the operating system's keyring from now on.")
+    bool, typer.Option("--keyring", metavar=" ", help="Seal secrets under a key in the operating system's keyring from now on.")
 ]
 _Clients = Annotated[str | None, typer.Option("--clients", metavar="CLIENTS.json", help="With --from: the clients beside it.")]
 
@@ -62,7 +62,7 @@ def init(
     told = Output()
     told.message(f"The workspace is {place}.")
     if keyring:
-        told.message(f"Secrets are in {_to_keyring()} from now on, and no longer in files.")
+        told.message(f"Secrets are sealed from now on, under a key in {_to_keyring()}.")
     if name is None:
         told.remark("next: knocklet init --gateway NAME --host HOST")
         return
@@ -75,10 +75,8 @@ def init(
 
 
 def _to_keyring() -> str:
-    directory = places.config_dir()
-    files = settings.SECRETS, store_files.SECRETS, store_files.STEPS
-    with settings.edit(), store_files.edit():   # nobody else reads or writes them meanwhile
-        return secret_files.move_to_keyring([directory / each for each in files])
+    with settings.edit(), store_files.edit():   # these are sealed when they are written at the end, and nobody else writes them
+        return secret_files.use_keyring(config_history.files())
 
 
 def _folder(name: str | None) -> Path:

@@ -67,8 +67,6 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Gateways that have a file in the workspace.", autocompletion=complete_file),
 ]
-All = Annotated[bool, typer.Option("--all", metavar=" ", help="All of the workspace.")]
-Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Those with this name in their `groups`.")]
 FileName = Annotated[
     str, typer.Argument(metavar="GATEWAY", help="A gateway that has a file in the workspace.", autocompletion=complete_file)
 ]

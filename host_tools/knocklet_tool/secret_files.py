@@ -1,55 +1,72 @@
-"""This user's secrets: in files of mode 0600, or, where `init --keyring` has put them, in the operating system's keyring."""
+"""Files with this user's secrets: mode 0600, and sealed too, under a key in the operating system's keyring, if `init --keyring`
+has made one. Only the key is in the keyring: the files stay where they are, of any size, and never half written.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from . import places
 from .errors import InputError
 
-_MARK = "secrets-in-keyring"   # a file beside them that says so
+_MARK = "key-in-keyring"   # a file: what is written from now on is sealed
+_SEALED = b"gAAAA"   # so a sealed file begins, and no JSON
 _SERVICE = "knocklet"
 _KEPT_BY_THE_SYSTEM = 1   # keyring's own measure: backends below only write files
 
 
 def read(path: Path) -> bytes | None:
-    """None when there is no such secret. Raises InputError."""
-    if not _in_keyring(path):
-        return places.read_private(path)
-    with _keyring() as keyring:
-        text = keyring.get_password(_SERVICE, str(path))
-    return None if text is None else text.encode()
+    """None when there is no such file. Raises InputError."""
+    data = places.read_private(path)
+    if data is None or not data.startswith(_SEALED):
+        return data
+    try:
+        return _box(_user()).decrypt(data)
+    except InvalidToken:
+        raise InputError(f"{path}: damaged, or sealed under another key than the keyring has") from None
 
 
 def write(path: Path, data: bytes) -> None:
     """Raises InputError."""
-    if not _in_keyring(path):
-        places.write(path, data)
-        return
-    with _keyring() as keyring:
-        keyring.set_password(_SERVICE, str(path), data.decode())
+    places.write(path, _box(_user()).encrypt(data) if _mark().exists() else data)
 
 
-def move_to_keyring(paths: list[Path]) -> str:
-    """These, in one directory, and what is written there from now on. Returns the keyring's name. Raises InputError."""
+def use_keyring(paths: list[Path]) -> str:
+    """Make the key, and seal what is there: of these, those that exist. Returns the keyring's name. Raises InputError."""
     with _keyring() as keyring:
         backend = keyring.get_keyring()
         if backend.priority < _KEPT_BY_THE_SYSTEM:
-            raise InputError(f"no keyring of the operating system is here, only: {backend.name}; secrets stay in files")
-        found = {path: data for path in paths if not _in_keyring(path) and (data := places.read_private(path)) is not None}
-        for path, data in found.items():
-            keyring.set_password(_SERVICE, str(path), data.decode())
-            if keyring.get_password(_SERVICE, str(path)) != data.decode():
-                raise InputError(f"{backend.name}: did not keep {path.name}; secrets stay in files")
-    places.write(paths[0].parent / _MARK, b"")
+            raise InputError(f"no keyring of the operating system is here, only: {backend.name}; secrets stay as they are")
+        if keyring.get_password(_SERVICE, _user()) is None:
+            keyring.set_password(_SERVICE, _user(), Fernet.generate_key().decode())
+    _box(_user())
+    places.write(_mark(), b"")
     for path in paths:
-        path.unlink(missing_ok=True)
+        if (data := read(path)) is not None:
+            write(path, data)
     return str(backend.name)
 
 
-def _in_keyring(path: Path) -> bool:
-    return (path.parent / _MARK).exists()
+def _mark() -> Path:
+    return places.config_dir() / _MARK
+
+
+def _user() -> str:
+    """Whose key: another configuration has another."""
+    return str(places.config_dir())
+
+
+@cache
+def _box(user: str) -> Fernet:
+    with _keyring() as keyring:
+        key = keyring.get_password(_SERVICE, user)
+    if key is None:
+        raise InputError("the keyring has no key of knocklet's: what it has sealed cannot be read")
+    return Fernet(key)
 
 
 @contextmanager

@@ -48,11 +48,10 @@ def edit() -> Iterator[StoreFiles]:
     directory = places.config_dir()
     with places.locked(directory, _LOCK):
         files = _read(directory)
-        had_steps = bool(files.steps)
         yield files
         # The secrets first: a client without its key would be damage, a key without its client is none.
         secret_files.write(directory / SECRETS, _json(files.secrets))
-        if files.steps or had_steps:
+        if files.steps or (directory / STEPS).exists():
             secret_files.write(directory / STEPS, _json(files.steps))
         places.write(directory / PLAIN, _json({"gateways": files.gateways, "clients": files.clients}))
 

@@ -87,7 +87,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def workspace(home, monkeypatch):
+def gateways(home, monkeypatch):
     """A workspace without files: its folder."""
     folder = home / "gateways"
     folder.mkdir()

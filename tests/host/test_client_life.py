@@ -32,9 +32,9 @@ TODAY = time.strftime("%Y-%m-%d")
 
 
 @pytest.fixture
-def file(workspace):
-    (workspace / "home.toml").write_text(HOME)
-    return workspace / "home.toml"
+def file(gateways):
+    (gateways / "home.toml").write_text(HOME)
+    return gateways / "home.toml"
 
 
 @pytest.fixture
@@ -100,6 +100,8 @@ def test_revoke(file, anna, knocklet):
         f'\n[revoked]\nanna-{TODAY} = "{prints[""]}"\nanna-fwknop-{TODAY} = "{prints["fwknop"]}"\n'
     )
     assert given()["revoked"] == sorted(prints.values()) and "clients" not in given()
+    made = policy.load(json.dumps(given() | {"clients": {"anna": anna.as_json()}}).encode())   # an old file comes back
+    assert made.clients == []
     assert not any(secret in stored() for secret in secrets_of(anna))
     assert "client 'anna' is not known" in knocklet("client", "show", "anna").stderr
 
@@ -214,9 +216,9 @@ def test_import_where_the_file_is(file, anna, knocklet, tmp_path):
     assert result.exit_code == 2 and "home.toml: has no client carl; knocklet client add makes one" in result.stderr
 
 
-def test_what_another_file_has_is_kept(file, anna, knocklet, workspace, monkeypatch):
-    """Secrets of clients that no file has at the moment: of another workspace, or of another branch in git."""
-    other = workspace.parent / "other"
+def test_what_another_file_has_is_kept(file, anna, knocklet, gateways, monkeypatch):
+    """Secrets of clients that no file has at the moment: of another gateways, or of another branch in git."""
+    other = gateways.parent / "other"
     other.mkdir()
     (other / "attic.toml").write_text(HOME.replace('"home"', '"attic"'))
     with monkeypatch.context() as there:
@@ -250,8 +252,8 @@ def test_mistakes(file, anna, knocklet, words, line):
     assert (file.read_text(), store_files.read()) == before
 
 
-def test_of_two_gateways(file, anna, workspace, knocklet):
-    (workspace / "attic.toml").write_text(HOME.replace('"home"', '"attic"'))
+def test_of_two_gateways(file, anna, gateways, knocklet):
+    (gateways / "attic.toml").write_text(HOME.replace('"home"', '"attic"'))
     assert knocklet("client", "add", "anna", "--open", "ssh", "--gateway", "attic").exit_code == 0
     assert "client anna is at attic, home; --gateway says which" in knocklet("client", "revoke", "anna").stderr
     assert knocklet("client", "revoke", "anna", "--gateway", "attic").exit_code == 0

@@ -55,15 +55,15 @@ STEPS = ["40001/tcp", "30002/udp", "50003/tcp", "20004/tcp"]
 
 
 @pytest.fixture
-def home_file(workspace):
+def home_file(gateways):
     """home.toml, and the secrets that go with it."""
-    (workspace / "home.toml").write_text(HOME)
+    (gateways / "home.toml").write_text(HOME)
     with store_files.edit() as files:
         files.steps["home"] = {"front": STEPS}
     with clients.edit() as store:
         store.add(new_client("anna", "home", ("ssh", "camera"), ("spa", "fwknop"), "packet"))
         store.add(new_client("bert", "home", ("ssh",), ("otp",), "any"))
-    return workspace / "home.toml"
+    return gateways / "home.toml"
 
 
 def test_what_the_gateway_gets(home_file):
@@ -86,13 +86,14 @@ def test_what_the_gateway_gets(home_file):
 
 
 def test_what_the_gateway_does_not_get(home_file):
-    """And what only newer gateways know: `revoked` is left out when it is empty."""
+    """`revoked` is left out when it is empty."""
     given = json.loads(gateway_file.load("home").plaintext())
     assert not {"host", "groups", "retired", "revoked"} & set(given)
     revoked = '[revoked]\nb-2026-11-30 = "00000000000000ff"\na-2026-11-29 = "00000000000000fe"\nc = "00000000000000ff"\n'
     home_file.write_text(HOME + revoked)
     given = json.loads(gateway_file.load("home").plaintext())
     assert given["revoked"] == ["00000000000000fe", "00000000000000ff"]
+    assert policy.load(gateway_file.load("home").plaintext()).revoked == [bytes(7) + b"\xfe", bytes(7) + b"\xff"]
 
 
 def test_what_is_known_here_follows_the_file(home_file):
@@ -217,8 +218,8 @@ def test_the_first_of_several_mistakes(home_file):
         gateway_file.load("home")
 
 
-def test_one_that_is_wrong_does_not_hold_up_the_others(home_file, workspace, knocklet):
-    (workspace / "attic.toml").write_text(HOME.replace('"home"', '"attic"').replace("6000", "0"))
+def test_one_that_is_wrong_does_not_hold_up_the_others(home_file, gateways, knocklet):
+    (gateways / "attic.toml").write_text(HOME.replace('"home"', '"attic"').replace("6000", "0"))
     assert knocklet("client", "show", "anna", "--gateway", "home").exit_code == 0
     assert clients.load().gateway("home").spa_port == 6000
     result = knocklet("client", "list")
@@ -227,13 +228,13 @@ def test_one_that_is_wrong_does_not_hold_up_the_others(home_file, workspace, kno
     assert "attic.toml:6: spa_port: found 0" in knocklet("knock", "attic", "ssh").stderr
 
 
-def test_which_files(home_file, workspace):
+def test_which_files(home_file, gateways):
     def names(*arguments):
         return [file.name for file in chosen(*arguments)]
 
     assert names([], False, None) == names(["home", "home"], False, None) == ["home"]
-    (workspace / "attic.toml").write_text(HOME.replace('"home"', '"attic"').replace('["family"]', '["family", "far"]'))
-    (workspace / "Notes.toml").write_text("no gateway's")
+    (gateways / "attic.toml").write_text(HOME.replace('"home"', '"attic"').replace('["family"]', '["family", "far"]'))
+    (gateways / "Notes.toml").write_text("no gateway's")
     assert names([], True, None) == names([], False, "family") == ["attic", "home"]
     assert names([], False, "far") == ["attic"]
     for arguments, why in (

@@ -28,6 +28,8 @@ def host_takes(config):
     for client in config["clients"].values() if isinstance(config.get("clients"), dict) else ():
         for secret in SECRETS if isinstance(client, dict) else ():
             client.pop(secret, None)
+    if isinstance(config.get("revoked"), list):   # the owner has names for them
+        config["revoked"] = {f"key-{number}": text for number, text in enumerate(config["revoked"])}
     try:
         read(config, "home")
         return True
@@ -83,7 +85,7 @@ services = st.builds(
         to=st.sampled_from(("192.168.1.50:80", "192.168.1.50:81", "127.0.0.1:80", "[fd00::50]:80")),
         to6=st.sampled_from(("[fd00::50]:80", "[fd00::50]:81", "[fe80::1]:80", "192.168.1.50:80")),
         masquerade=st.sampled_from((True, False, "auto", 1)),
-        ttl=lives, idle=lives, max=lives, one_shot=flags, cut=flags,
+        ttl=lives, idle=lives, max=lives, one_shot=flags, cut=flags, approval=flags,
     ),
 )  # fmt: skip
 sequences = st.builds(
@@ -100,6 +102,7 @@ configs = st.builds(
         decoys=st.sampled_from((0, 1, 256, 257)), spa_port=ports, fwknop_port=ports,
         otp=some(protocol=st.sampled_from(("tcp", "udp")), count=st.sampled_from((3, 4, 16)),
                  low=st.sampled_from((1023, 1024, 20_000)), high=st.sampled_from((11_023, 29_998, 29_999, 65_535))),
+        revoked=st.lists(st.sampled_from(("00ff00ff00ff00ff", "00ff00ff00ff00f", "00FF00FF00FF00FF", "")), max_size=2),
         sequences=st.dictionaries(names, sequences, max_size=3), clients=st.dictionaries(names, clients, max_size=3),
     ),
 )  # fmt: skip
@@ -145,6 +148,13 @@ def test_at_the_limits():
     for count in (6, 7):
         made = config | {"sequences": dict(list(starts.items())[:count])}
         assert engine_takes(made) == host_takes(made) == (count == 6)
+    doors = {f"s{number}": {"index": number + 1, "port": 1000 + number} for number in range(65)}
+    for count in (64, 65):
+        made = config | {"services": dict(list(doors.items())[:count])}
+        assert engine_takes(made) == host_takes(made) == (count == 64)
+    for count in (128, 129):
+        made = config | {"revoked": [f"{number:016x}" for number in range(count)]}
+        assert engine_takes(made) == host_takes(made) == (count == 128)
     most = {f"q{number}": {"steps": [str(8000 + number)], "open": ["s0"]} for number in range(17)}
     for count in (16, 17):
         made = config | {"sequences": dict(list(most.items())[:count])}

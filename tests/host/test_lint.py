@@ -40,14 +40,14 @@ STEPS = ["40001/tcp", "50002/udp", "30003/tcp", "34004/tcp"]
 
 
 @pytest.fixture
-def good(workspace):
-    (workspace / "home.toml").write_text(GOOD)
+def good(gateways):
+    (gateways / "home.toml").write_text(GOOD)
     with store_files.edit() as files:
         files.steps["home"] = {"front": STEPS}
     with clients.edit() as store:
         store.add(new_client("anna", "home", ("ssh", "camera"), ("spa",), "packet"))
         store.add(new_client("bert", "home", ("ssh",), ("fwknop",), "packet"))
-    return workspace / "home.toml"
+    return gateways / "home.toml"
 
 
 def told(knocklet, path):
@@ -210,9 +210,9 @@ def test_the_last_who_can_open_ssh(pushed, knocklet):
     assert why in [rest.partition(";")[0] for _, rest in told(knocklet, pushed)]
 
 
-def test_several_files(good, workspace, knocklet):
+def test_several_files(good, gateways, knocklet):
     text = GOOD.replace('"home"', '"attic"').replace("port = 22", "port = 22\nttl = 7200")
-    (workspace / "attic.toml").write_text(text.replace('"wan0"]', '"wan0"]\ngroups = ["far"]'))
+    (gateways / "attic.toml").write_text(text.replace('"wan0"]', '"wan0"]\ngroups = ["far"]'))
     assert knocklet("lint").stdout.splitlines()[-1] == f"{good}: nothing to warn of"
     both, far = knocklet("lint").stdout, knocklet("lint", "--group", "far").stdout
     assert "attic.toml:9: services.ssh.ttl: 7200 s" in both and both.startswith(far)

@@ -23,9 +23,9 @@ port = 22   # ssh's
 
 
 @pytest.fixture
-def file(workspace):
-    (workspace / "home.toml").write_text(HOME)
-    return workspace / "home.toml"
+def file(gateways):
+    (gateways / "home.toml").write_text(HOME)
+    return gateways / "home.toml"
 
 
 def services():
@@ -113,12 +113,12 @@ def test_mistakes(file, knocklet, options, line):
     assert result.stderr.count("\n") == 1 and file.read_text() == HOME
 
 
-def test_lists(file, workspace, knocklet):
+def test_lists(file, gateways, knocklet):
     knocklet("service", "add", "camera", "--port", "8080", "--protocol", "udp", "--to", "192.168.1.50:80")
     assert knocklet("service", "list").stdout == (
         "home  camera  2  8080/udp  192.168.1.50:80\nhome  ssh     1  22/tcp    the gateway itself\n"
     )
-    (workspace / "attic.toml").write_text(HOME.replace('"home"', '"attic"'))
+    (gateways / "attic.toml").write_text(HOME.replace('"home"', '"attic"'))
     assert knocklet("service", "list").stdout.splitlines()[0] == "attic  ssh     1  22/tcp    the gateway itself"
     told = json.loads(knocklet("service", "list", "--gateway", "attic", "--json").stdout)
     assert told == {"services": [{"gateway": "attic", "name": "ssh", "index": 1, "port": 22}]}
