@@ -3,7 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .event_report import short
 from .output import Line
+
+_WARNINGS = 20   # that are shown
+
+
+def warning_lines(data: dict[str, Any]) -> list[str]:
+    """What an answer warns of."""
+    found = data.get("warnings")
+    return [short(line) for line in found[:_WARNINGS]] if type(found) is list else []
 
 
 @dataclass

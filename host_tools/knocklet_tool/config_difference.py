@@ -11,7 +11,7 @@ _STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 _SECRETS = {"clients": ("key", "hmac_key"), "sequences": ("steps",)}   # by table: whoever knows these can knock
 _HIDDEN = "(secret)"
 _VALUE = 200   # characters of one in a line
-_ONLY_FEWER: dict[str, list[str]] = {"open": [], "kinds": ["spa"]}   # of a client, and what it is when it is not said
+_RIGHTS = ("open", "kinds")   # of a client: fewer of them
 
 Config = dict[str, Any]
 
@@ -58,7 +58,9 @@ def as_lines(config: Config) -> list[Line]:
 
 
 def only_takes_away(old: Config, new: Config) -> bool:
-    """Does it take services, sequences, clients or their rights, and change nothing else? That needs no trial."""
+    """Does it take services, sequences, clients or their rights, and change nothing else? That needs no trial. The gateway
+    asks the same.
+    """
     rest = [{key: value for key, value in config.items() if key not in ("services", "sequences", "clients", "revoked")}
             for config in (old, new)]  # fmt: skip
     return (
@@ -79,9 +81,9 @@ def _within(new: Config, old: Config, table: str, fits: Any) -> bool:
 
 
 def _client_within(new: Config, old: Config) -> bool:
-    """Equal, but for fewer services or kinds."""
-    lists = all(set(new.get(key, usual)) <= set(old.get(key, usual)) for key, usual in _ONLY_FEWER.items())
-    return lists and old | dict.fromkeys(_ONLY_FEWER) == new | dict.fromkeys(_ONLY_FEWER)
+    """Equal, but for fewer services or kinds, where both say them."""
+    less = all(new.get(key) == old.get(key) or set(new.get(key, "?")) <= set(old.get(key, ())) for key in _RIGHTS)
+    return less and old | dict.fromkeys(_RIGHTS) == new | dict.fromkeys(_RIGHTS)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -16,11 +16,11 @@ from typing import Any
 from knocklet.wire.topics import CONFIG, ONLINE, REQUEST, RESPONSE, SET, STATUS, topic
 
 from . import config_history, gateway_answer
+from .command_report import warning_lines
 from .config_difference import Change
 from .config_history import APPLIED, REFUSED, SENT, TRIAL, Pushed
 from .config_report import ConfigReport, from_fields
 from .errors import RefusedError
-from .event_report import short
 from .intake import NEW, Report
 from .mqtt import NO_SUBSCRIBERS, Link
 from .output import Output
@@ -30,8 +30,8 @@ from .settings import Gateway
 WAITING, ASKED, CONFIRMING, DONE = range(4)
 NOT_SENT = "not sent"   # besides the outcomes of config_history
 _ANSWER_S = 10.0
-_WARNINGS = 20
 _CONFIRM = "confirm"
+_ASKED_AT, _CONFIRMED_AT = (RESPONSE + SET,), (RESPONSE + _CONFIRM, gateway_answer.UNREAD)   # the topics of the answers
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Delivery:
 
     def topics(self) -> list[str]:
         """The configuration's report first: it has to be known when the gateway is found to be there."""
-        return [topic(self.name, below) for below in (CONFIG, RESPONSE + SET, RESPONSE + _CONFIRM, STATUS)]
+        return [topic(self.name, below) for below in (CONFIG, *_ASKED_AT, *_CONFIRMED_AT, STATUS)]
 
     # What comes.
 
@@ -90,15 +90,15 @@ class Delivery:
     def take(self, link: Link, report: Report) -> None:
         if report.verdict == NEW and report.below == CONFIG:
             self._reported = from_fields(report.fields) or self._reported
-        elif self.phase in (ASKED, CONFIRMING) and report.below == self._awaited and gateway_answer.fits(report, self._marks):
+        elif report.below in self._awaited and gateway_answer.fits(report, self._marks):
             try:
                 self._answered(link, gateway_answer.data(report))
             except RefusedError as error:
                 self._end(APPLIED) if self._reported_as(trial=False) else self._end(REFUSED, str(error))
 
     @property
-    def _awaited(self) -> str:
-        return RESPONSE + (SET if self.phase == ASKED else _CONFIRM)
+    def _awaited(self) -> tuple[str, ...]:
+        return {ASKED: _ASKED_AT, CONFIRMING: _CONFIRMED_AT}.get(self.phase, ())
 
     def step(self, link: Link, now: float) -> None:
         """Whatever there is to do now."""
@@ -142,14 +142,13 @@ class Delivery:
                 pushed[:] = [each for each in pushed if each.version != version]
             return self.lost()
         self.version, self.outcome, self.phase = version, SENT, ASKED
-        self._await({"transaction": hex_version(version), "version": hex_version(version)})
+        self._await({"version": hex_version(version)})
         self._output.remark(f"{self.name}: sent, {len(message)} bytes")
 
     def _answered(self, link: Link, data: dict[str, Any]) -> None:
         if self.phase == CONFIRMING:
             return self._end(APPLIED) if data.get("config") == hex_version(self.version) else None
-        warnings = data.get("warnings")
-        self.warnings = [short(line) for line in warnings[:_WARNINGS]] if type(warnings) is list else []
+        self.warnings = warning_lines(data)
         if data.get("trial") is True:
             told = data.get("confirm_s")
             self._tried(link, told if type(told) is int else self.plan.confirm_s)

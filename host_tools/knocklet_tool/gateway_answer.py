@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from knocklet.wire.topics import RESPONSE
+
 from .errors import ForgedError, GatewayError, RefusedError
 from .event_report import Doubts, short
 from .intake import FORGED, NEW, Intake, Report
@@ -10,9 +12,12 @@ from .mqtt import Link
 from .output import Output
 from .settings import Gateway
 
+UNREAD = RESPONSE + "command"   # where a gateway refuses a sealed command whose text it did not come to read
+
 
 def wait_for(link: Link, gateway: Gateway, marks: dict[str, str], wait_s: float, output: Output) -> dict[str, Any]:
-    """Its data. marks: fields that it must have, one of which nobody could guess, so that no earlier answer fits.
+    """Its data. marks: fields that it must have, so that no earlier answer fits: what nobody could guess, or the version of a
+    sealed message.
     Raises BrokerError, GatewayError, ForgedError, RefusedError.
     """
     doubts = Doubts(output)
@@ -26,7 +31,11 @@ def wait_for(link: Link, gateway: Gateway, marks: dict[str, str], wait_s: float,
 
 
 def fits(report: Report, marks: dict[str, str]) -> bool:
-    return report.verdict == NEW and all(report.fields.get(key) == value for key, value in marks.items())
+    if report.verdict != NEW:
+        return False
+    if report.below == UNREAD and "version" in marks:
+        return bool(report.fields.get("version") == marks["version"] and report.fields.get("status") == "error")
+    return all(report.fields.get(key) == value for key, value in marks.items())
 
 
 def data(answer: Report) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def push_texts(
         raise InputError("nothing was pushed")
     doubts = Doubts(output)
     done = deliver(stored.the_broker(), todo, wait_s, output, doubts) if todo else []
-    report = PushReport(done, [each.gateway.name for each in plans if each.changes == []], doubts)
+    report = PushReport(done, [each for each in plans if each.changes == []], doubts)
     output.result(report)
     if code := report.exit_code():
         raise typer.Exit(code)

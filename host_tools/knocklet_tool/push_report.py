@@ -5,7 +5,7 @@ from typing import Any
 
 from .config_history import APPLIED, REFUSED, SENT, TRIAL
 from .config_report import version_text
-from .delivery import NOT_SENT, Delivery
+from .delivery import NOT_SENT, Delivery, Plan
 from .errors import ForgedError, GatewayError, RefusedError
 from .event_report import Doubts
 from .intake import FORGED
@@ -16,18 +16,24 @@ _STYLES = {APPLIED: "green", TRIAL: "yellow", SENT: "red", REFUSED: "red", NOT_S
 
 @dataclass
 class PushReport:
-    """`same`: the gateways that have it already. `doubts`: what came besides."""
+    """`same`: of the gateways that have it already. `doubts`: what came besides."""
 
     deliveries: list[Delivery]
-    same: list[str]
+    same: list[Plan]
     doubts: Doubts
 
     def as_lines(self) -> list[Line]:
-        lines: list[Line] = [(f"{name}: nothing to do", "") for name in self.same]
+        lines: list[Line] = [self._nothing(plan) for plan in self.same]
         for delivery in self.deliveries:
             lines.append((f"{delivery.name}: {self._words(delivery)}", _STYLES[delivery.outcome]))
             lines += [(f"{delivery.name}: warning: {line}", "yellow") for line in delivery.warnings]
         return lines
+
+    def _nothing(self, plan: Plan) -> Line:
+        name = plan.gateway.name
+        if plan.report and plan.report.trial:
+            return f"{name}: nothing to do, but it is on trial; knocklet confirm {name} keeps it", "yellow"
+        return f"{name}: nothing to do", ""
 
     def _words(self, delivery: Delivery) -> str:
         if delivery.outcome == REFUSED:
@@ -50,7 +56,7 @@ class PushReport:
         return (delivery.name, FORGED) in self.doubts.counts
 
     def as_json(self) -> dict[str, Any]:
-        same = [{"gateway": name, "outcome": "nothing to do"} for name in self.same]
+        same = [{"gateway": plan.gateway.name, "outcome": "nothing to do"} for plan in self.same]
         return {"gateways": same + [self._json(delivery) for delivery in self.deliveries]}
 
     def _json(self, delivery: Delivery) -> dict[str, Any]:

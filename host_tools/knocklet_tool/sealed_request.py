@@ -14,6 +14,7 @@ from knocklet.wire.topics import REQUEST, RESPONSE, topic
 
 from . import gateway_answer, stamps
 from .errors import GatewayError, InputError
+from .gateway_answer import UNREAD
 from .mqtt import NO_SUBSCRIBERS, Link
 from .output import Output
 from .settings import Broker, Gateway
@@ -77,7 +78,7 @@ def command(
     """Ask, and wait for the answer that is the gateway's own. Raises BrokerError, GatewayError, ForgedError, RefusedError."""
     keys_of(gateway)   # before anything is connected
     with Link(broker) as link:
-        link.must_subscribe([topic(gateway.name, RESPONSE + verb)])
+        link.must_subscribe(topic(gateway.name, below) for below in (RESPONSE + verb, UNREAD))
         with sealed_command(gateway, verb, fields) as (marks, message):
             must_reach(link, gateway, REQUEST + verb, message)
         data = gateway_answer.wait_for(link, gateway, marks, wait_s, output)

@@ -156,16 +156,13 @@ open = ["camera", "ssh"]
 
 
 @pytest.fixture
-def workspace(home, monkeypatch):
-    """`workspace("home", "port = 8080", "port = 8081")`: the gateway's file, with that changed."""
-    folder = home / "workspace"
-    folder.mkdir()
-    monkeypatch.setenv("KNOCKLET_WORKSPACE", str(folder))
+def file_of(workspace):
+    """`file_of("home", "port = 8080", "port = 8081")`: the gateway's file, with that changed."""
 
     def write(name="home", old="", new=""):
         text = FILE.format(name=name)
         assert old in text
-        (folder / f"{name}.toml").write_text(text.replace(old, new))
+        (workspace / f"{name}.toml").write_text(text.replace(old, new))
 
     write()
     return write
@@ -175,9 +172,9 @@ MOVED = "port = 8080", "port = 8081"
 
 
 @pytest.fixture
-def moved(workspace):
+def moved(file_of):
     """The camera's port changes."""
-    workspace("home", *MOVED)
+    file_of("home", *MOVED)
 
 
 @pytest.fixture

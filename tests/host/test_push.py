@@ -31,16 +31,16 @@ def test_push(knocklet, sealed_home, moved):
     assert "host" not in config(sealed_home) and "groups" not in config(sealed_home)
 
 
-def test_the_next_one_differs_from_what_this_computer_pushed(knocklet, sealed_home, moved, workspace):
+def test_the_next_one_differs_from_what_this_computer_pushed(knocklet, sealed_home, moved, file_of):
     """Without asking the gateway for all of it again."""
     knocklet("push", "home", "--yes")
-    workspace("home", "port = 8080", "port = 8082")
+    file_of("home", "port = 8080", "port = 8082")
     result = knocklet("push", "--yes")
     assert result.exit_code == 0 and "~ services.camera.port = 8081 -> 8082" in result.stdout
     assert sealed_home.commands() == ["pull", "set", "confirm", "set", "confirm"]
 
 
-def test_nothing_to_do(knocklet, sealed_home, workspace):
+def test_nothing_to_do(knocklet, sealed_home, file_of):
     result = knocklet("push", "home", "--yes")
     assert (result.exit_code, result.stdout) == (0, "home: nothing to do\n")
     assert sealed_home.commands() == ["pull"]
@@ -85,15 +85,15 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_what_only_takes_away_waits_for_no_trial(knocklet, sealed_home, workspace, name):
-    workspace("home", *TAKEN[name])
+def test_what_only_takes_away_waits_for_no_trial(knocklet, sealed_home, file_of, name):
+    file_of("home", *TAKEN[name])
     result = knocklet("push", "home", "--yes")
     assert result.exit_code == 0 and "in force" in result.stdout
     assert sealed_home.commands() == ["pull", "set"] and sealed_home.came[1][1]["confirm_s"] == 0
 
 
-def test_unless_a_trial_is_wanted(knocklet, sealed_home, workspace):
-    workspace("home", *TAKEN["a sequence"])
+def test_unless_a_trial_is_wanted(knocklet, sealed_home, file_of):
+    file_of("home", *TAKEN["a sequence"])
     assert knocklet("push", "home", "--yes", "--confirm-s", 60).exit_code == 0
     assert sealed_home.came[1][1]["confirm_s"] == 60
 
@@ -119,10 +119,10 @@ def test_no_confirm_then_rollback(knocklet, sealed_home, moved):
     assert "rolled back" in knocklet("history", "home").stdout
 
 
-def test_rollback_to_the_one_before(knocklet, sealed_home, moved, workspace):
+def test_rollback_to_the_one_before(knocklet, sealed_home, moved, file_of):
     assert knocklet("rollback", "home", "--yes").exit_code == 2
     for port in (8081, 8082):
-        workspace("home", "port = 8080", f"port = {port}")
+        file_of("home", "port = 8080", f"port = {port}")
         assert knocklet("push", "home", "--yes").exit_code == 0
     second = sealed_home.version
     result = knocklet("rollback", "home")

@@ -17,13 +17,13 @@ def config(gateway):
 
 
 @pytest.fixture
-def away(knocklet, sealed_home, workspace):
+def away(knocklet, sealed_home, file_of):
     """home is offline, and has what this computer pushed."""
-    workspace("home", "port = 8080", "port = 9000")
+    file_of("home", "port = 8080", "port = 9000")
     assert knocklet("push", "home", "--yes").exit_code == 0
     sealed_home.came.clear()
     sealed_home.stop()
-    workspace("home", *MOVED)
+    file_of("home", *MOVED)
     return sealed_home
 
 
@@ -120,12 +120,12 @@ def test_the_broker_goes_for_good(home, sealed_home, moved, known):
 
 
 @pytest.fixture
-def two(knocklet, home, sealed_home, workspace, known):
+def two(knocklet, home, sealed_home, file_of, known):
     """home and attic, each with a new camera port to be pushed."""
     (home / "attic-key").write_bytes(bytes(range(1, 33)))
     knocklet("gateway", "add", "attic", "--key-file", home / "attic-key")
-    workspace("home", *MOVED)
-    workspace("attic", *MOVED)
+    file_of("home", *MOVED)
+    file_of("attic", *MOVED)
     with SealedGateway(known, CONFIG | {"id": "attic"}, "attic", bytes(range(1, 33))) as attic:
         yield sealed_home, attic
 
