@@ -14,6 +14,7 @@ from .settings import Settings
 REQUEST = "request"
 ENDS = "approved", "denied", "lapsed"   # what a request comes to
 _MOST = 20   # requests that wait to be asked about
+_PAUSE_S = 1.0   # after one that ended unanswered: who types an answer just then does not mean the next one
 _LAPSES_S = 60   # where the gateway does not say it
 
 
@@ -65,6 +66,8 @@ class Prompter:
         self._output = output
         self._waiting: list[Request] = []
         self._question: Question | None = None   # about the first of them
+        self._hidden = False   # it stands no longer in the last line
+        self._again = 0.0   # when the next one may be asked, by time.monotonic()
 
     def take(self, event: EventReport) -> None:
         if (request := request_of(event)) and self._stored.gateway(event.gateway).key:
@@ -79,14 +82,15 @@ class Prompter:
 
     def _drop(self, request: Request) -> None:
         if self._question and request is self._waiting[0]:
+            self.aside()
             self._question = None
-            self._output.message("")   # what was asked stands there without an end
+            self._again = time.monotonic() + _PAUSE_S
         self._waiting.remove(request)
 
     def aside(self) -> None:
         """Something else is to be shown: on a line of its own, and the question again behind it."""
-        if self._question:
-            self._question = None
+        if self._question and not self._hidden:
+            self._hidden = True
             self._output.message("")
 
     def step(self) -> None:
@@ -96,8 +100,11 @@ class Prompter:
         if self._question and (said := self._question.answer()) is not None:
             self._question = None
             self._say(self._waiting.pop(0), "approve" if said else "deny")
-        if self._waiting and not self._question:
+        if self._question and self._hidden:
+            self._question.ask()
+        elif self._waiting and not self._question and time.monotonic() >= self._again:
             self._question = Question(f"{self._waiting[0]}: approve?")
+        self._hidden = False
 
     def _say(self, request: Request, verb: str) -> None:
         try:

@@ -82,7 +82,7 @@ def _within(new: Config, old: Config, table: str, fits: Any) -> bool:
 
 def _client_within(new: Config, old: Config) -> bool:
     """Equal, but for fewer services or kinds, where both say them."""
-    less = all(new.get(key) == old.get(key) or set(new.get(key, "?")) <= set(old.get(key, ())) for key in _RIGHTS)
+    less = all(key in old and key in new and set(new[key]) <= set(old[key]) or new.get(key) == old.get(key) for key in _RIGHTS)
     return less and old | dict.fromkeys(_RIGHTS) == new | dict.fromkeys(_RIGHTS)
 
 

@@ -3,7 +3,7 @@
 import os
 import select
 import sys
-import time
+import termios
 
 from .errors import InputError
 from .output import ask_line
@@ -16,11 +16,16 @@ def at_terminal() -> bool:
 
 
 class Question:
-    """Asked when it is made; only y or yes means yes. `ends`: by time.monotonic(); nobody can answer after it."""
+    """Asked when it is made; only y or yes means yes. What was typed before was no answer to it."""
 
-    def __init__(self, text: str, ends: float = float("inf")) -> None:
-        self.ends = ends
-        ask_line(f"{text} [y/N] ")
+    def __init__(self, text: str) -> None:
+        self._text = text
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        self.ask()
+
+    def ask(self) -> None:
+        """Again, after something else was shown."""
+        ask_line(f"{self._text} [y/N] ")
 
     def answer(self, wait_s: float | None = 0.0) -> bool | None:
         """None while there is none; wait_s: None waits for ever. The end of the input means no."""
@@ -29,9 +34,6 @@ class Question:
         # Past Python's own buffer: a second line in it would be there and select would not tell.
         line = os.read(sys.stdin.fileno(), _LINE_BYTES)
         return line.strip().lower() in (b"y", b"yes")
-
-    def lapsed(self) -> bool:
-        return time.monotonic() >= self.ends
 
 
 def sure(text: str, yes: bool) -> bool:

@@ -98,10 +98,14 @@ class SealedGateway:
             self._thread.join(30)
             self._thread = None
 
+    def later(self, do):
+        """On the connection's own thread."""
+        self._later.append(do)
+
     def config_is(self, text, version):
         """By another computer's hand."""
         self.text, self.version, self._highest[CONFIG] = text, version, version
-        self._later.append(self._report)
+        self.later(self._report)
 
     def _run(self, up):
         self._later = []

@@ -97,7 +97,7 @@ def changed(payload, key=None, **fields):
 NOT_BELIEVED = {
     "another's mac": (ForgedError, lambda below, payload: [(below, changed(payload, OTHER_KEY, below=below))]),
     "cut": (ForgedError, lambda below, payload: [(below, payload[:-1])]),
-    "another transaction": (GatewayError, lambda below, payload: [(below, changed(payload, below=below, transaction="0" * 32))]),
+    "another transaction": (GatewayError, lambda below, payload: [(below, changed(payload, below=below, transaction="0"))]),
     "another version": (GatewayError, lambda below, payload: [(below, changed(payload, below=below, version="0" * 16))]),
     "no version": (GatewayError, lambda below, payload: [(below, changed(payload, below=below, version=None))]),
     "held back": (GatewayError, lambda below, payload: []),

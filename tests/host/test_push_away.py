@@ -100,7 +100,7 @@ def test_the_broker_goes_and_comes_back(home, sealed_home, moved, known):
         start, sealed_home.start = sealed_home.start, None
         start()   # the gateway, which did not restart itself, is back
         sealed_home.trial = trial
-        sealed_home._later.append(sealed_home._report)
+        sealed_home.later(sealed_home._report)
         assert pushing.wait() == 0, pushing.stderr
         assert "in force" in pushing.stdout
 
