@@ -10,11 +10,11 @@ import typer
 from . import in_force, places, settings
 from .config_difference import as_lines, masked
 from .options import Json, MaybeName, Wait
-from .output import Line, Output
+from .output import Line, Output, secret
 from .sealed_request import WAIT_S
 
 _To = Annotated[
-    Path | None, typer.Option("--output", metavar="FILE", help="Write it there as JSON, with its secrets, for you alone.")
+    str | None, typer.Option("--output", metavar="FILE", help="Write it there as JSON with its secrets; - for another program.")
 ]
 
 
@@ -36,13 +36,17 @@ def pull(name: MaybeName = None, to: _To = None, wait: Wait = WAIT_S, json: Json
     """Show what is in force at a gateway. Secrets are not shown.
 
     knocklet pull home
+
+    knocklet pull home --output - | knocklet init --from - --host home.example.net
     """
     stored = settings.load()
     gateway = stored.gateway(name)
     output = Output(json)
     text = in_force.pull(stored, gateway, wait, output)
-    if to is not None:
-        places.write(to, text)
+    if to == "-":
+        secret(text)
+    elif to is not None:
+        places.write(Path(to), text)
         output.message(f"{to}: {len(text)} bytes, with the secrets of {gateway.name}'s clients; mode 0600")
-        return
-    output.result(ConfigShown(gateway.name, json_.loads(text)))
+    else:
+        output.result(ConfigShown(gateway.name, json_.loads(text)))

@@ -1,5 +1,6 @@
 """No stamp is sent twice, and none that is lower: not by many at once, nor after the clock was set back."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -151,3 +152,24 @@ def test_what_is_kept(home, gateway, knocklet):
         assert last_file(home).read_text() == "%020d\n" % gateway.knocks[-1].stamp_us
     assert last_file(home).stat().st_mode & 0o777 == 0o600
     assert last_file(home).name == f"spa-{gateway.client.fingerprint.hex()}"
+
+
+def test_versions_of_sealed_messages(home, monkeypatch):
+    """Later than all before of this gateway and kind, and than what the gateway has; the clock may be set back."""
+    now_us = time.time_ns() // 1000
+    with stamps.next_version("home", "config") as first:
+        assert now_us <= first < now_us + 60_000_000
+    set_clock(monkeypatch, 1_000_000_000)
+    with stamps.next_version("home", "config") as second, stamps.next_version("home", "command") as other:
+        assert second == first + 1 and other == 1_000_000_000_000_000
+    with stamps.next_version("home", "config", after=first + 1000) as third:
+        assert third == first + 1001
+    with stamps.next_version("attic", "config") as another:
+        assert another == 1_000_000_000_000_000
+
+
+def test_nobody_has_the_next_version_before_this_one_is_sent(home):
+    with stamps.next_version("home", "command"), open(last_file(home)) as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(last_file(home)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
