@@ -1,6 +1,8 @@
 """What differs between two configurations, key by key. Of secrets only that they differ."""
 
 import json
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,8 @@ _STYLES = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 _SECRETS = {"clients": ("key", "hmac_key"), "sequences": ("steps",)}   # by table: whoever knows these can knock
 _HIDDEN = "(secret)"
 _VALUE = 200   # characters of one in a line
-_RIGHTS = ("open", "kinds")   # of a client: fewer of them
+_RIGHTS = ("open", "close", "kinds")   # of a client or sequence: fewer of them
+_KEYS = ("key", "fwknop")   # go with the kinds that need them
 
 Config = dict[str, Any]
 
@@ -61,29 +64,31 @@ def only_takes_away(old: Config, new: Config) -> bool:
     """Does it take services, sequences, clients or their rights, and change nothing else? That needs no trial. The gateway
     asks the same.
     """
-    rest = [{key: value for key, value in config.items() if key not in ("services", "sequences", "clients", "revoked")}
-            for config in (old, new)]  # fmt: skip
+    taken = dict.fromkeys(("services", "sequences", "clients", "revoked"))
     return (
-        rest[0] == rest[1]
-        and all(_fewer(old, new, table) for table in ("services", "sequences"))
-        and _within(new, old, "clients", _client_within)
+        old | taken == new | taken
+        and _within(new, old, "services", operator.eq)
+        and _within(new, old, "sequences", _has_less)
+        and _within(new, old, "clients", _has_less)
         and set(old.get("revoked", [])) <= set(new.get("revoked", []))
     )
 
 
-def _fewer(old: Config, new: Config, table: str) -> bool:
-    return _within(new, old, table, lambda one, other: one == other)
-
-
-def _within(new: Config, old: Config, table: str, fits: Any) -> bool:
+def _within(new: Config, old: Config, table: str, fits: Callable[[Any, Any], bool]) -> bool:
     before = old.get(table, {})
     return all(name in before and fits(value, before[name]) for name, value in new.get(table, {}).items())
 
 
-def _client_within(new: Config, old: Config) -> bool:
-    """Equal, but for fewer services or kinds, where both say them."""
-    less = all(key in old and key in new and set(new[key]) <= set(old[key]) or new.get(key) == old.get(key) for key in _RIGHTS)
-    return less and old | dict.fromkeys(_RIGHTS) == new | dict.fromkeys(_RIGHTS)
+def _has_less(new: Config, old: Config) -> bool:
+    """Is it what it was, but for rights that it has no more, and the secrets that go with them?"""
+    rights = dict.fromkeys(_RIGHTS)
+    left = {key: value for key, value in old.items() if key in new or key not in _KEYS}
+    less = all(new.get(key) == old.get(key) or _is_part(new.get(key), old.get(key)) for key in _RIGHTS)
+    return less and left | rights == new | rights
+
+
+def _is_part(new: Any, old: Any) -> bool:
+    return type(new) is type(old) is list and set(new) <= set(old)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -13,7 +13,8 @@ from knocklet_tool.config_difference import as_lines, changes, masked, only_take
 KEY = "ab" * 32
 ANNA = {"key": KEY, "issued": 1_790_000_000, "open": ["ssh", "camera"], "kinds": ["spa", "otp"]}
 BEN = {"fwknop": {"key": "c2VjcmV0", "hmac_key": "aG1hYw==", "hmac": "sha256"}, "kinds": ["fwknop"], "open": ["ssh"]}
-OLD = CONFIG | {"clients": {"anna": ANNA, "ben": BEN}, "revoked": ["00" * 8]}
+BOTH = copy.deepcopy(BEN) | {"key": "ef" * 32, "kinds": ["fwknop", "spa"]}
+OLD = CONFIG | {"clients": {"anna": ANNA, "ben": BEN, "both": BOTH}, "revoked": ["00" * 8]}
 SECRETS = KEY, "c2VjcmV0", "aG1hYw==", "41822"
 
 
@@ -74,6 +75,8 @@ TAKES_AWAY = {
     "a client": lambda new: new["clients"].pop("anna"),
     "a right": lambda new: new["clients"]["anna"].update(open=["ssh"]),
     "a kind": lambda new: new["clients"]["anna"].update(kinds=["spa"]),
+    "a kind and its key": lambda new: (new["clients"]["both"].update(kinds=["spa"]), new["clients"]["both"].pop("fwknop")),
+    "a sequence's right": lambda new: new["sequences"]["family"].update(open=["ssh"]),
     "revoked": lambda new: new["revoked"].append("11" * 8),
 }
 GIVES = {
@@ -85,9 +88,9 @@ GIVES = {
     "another key": lambda new: new["clients"]["anna"].update(key="cd" * 32),
     "another port": lambda new: new["services"]["ssh"].update(port=2222),
     "other steps": lambda new: new["sequences"]["family"].update(steps=["1/tcp"]),
-    "a sequence that opens less": lambda new: new["sequences"]["family"].update(open=["ssh"]),
     "another interface": lambda new: new.update(interfaces=["eth0"]),
     "kinds that are not said": lambda new: new["clients"]["anna"].pop("kinds"),
+    "steps that are not said": lambda new: new["sequences"]["family"].pop("steps"),
     "fewer revoked": lambda new: new["revoked"].clear(),
 }
 
