@@ -87,5 +87,6 @@ MaybeService = Annotated[
 ]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's name.", autocompletion=complete_service)]
 Everything = Annotated[bool, typer.Option("--all", metavar=" ", help="Every gateway.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Those with this name in their `groups`.")]
 Json = Annotated[bool, typer.Option("--json", metavar=" ", help="Print JSON.")]
 Wait = Annotated[float, typer.Option(min=0.1, max=600, metavar="S", help="Seconds to wait for an answer.")]
