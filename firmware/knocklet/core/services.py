@@ -27,13 +27,10 @@ class Service:
 
     def shape(self):
         """All that the firewall's rules say of this service: where it is equal, grants live on over a reload."""
-        return tuple(getattr(self, key) for key in _SHAPE)
-
-
-_SHAPE = (
-    "index", "name", "protocol", "port", "to", "to_port", "to6", "to6_port", "masquerade", "idle_s",
-    "one_shot", "cut",
-)  # fmt: skip
+        return (
+            self.index, self.name, self.protocol, self.port, self.to, self.to_port, self.to6, self.to6_port, self.masquerade,
+            self.idle_s, self.one_shot, self.cut,
+        )  # fmt: skip
 
 
 def read(name, table):

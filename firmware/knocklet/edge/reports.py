@@ -32,6 +32,9 @@ class Reports:
         self._seq = {}  # topic -> of the last one made
         self.outbox = outbox
         self.changed = set(topics.RETAINED)  # topics that have something new
+        self._retained = {
+            topics.INFO: self._info, topics.STATE: self._state, topics.GRANTS: self._grants, topics.CONFIG: self._config
+        }  # fmt: skip
         self._dropped_told = 0
         self.wake = None  # called when there is something to send; the agent socket sets it
 
@@ -79,7 +82,7 @@ class Reports:
     def retained(self, topic, now_ms):
         """The payload of a retained topic as of now."""
         self.changed.discard(topic)
-        return self.make(topic, getattr(self, "_" + topic)(now_ms))
+        return self.make(topic, self._retained[topic](now_ms))
 
     def _info(self, _now_ms):
         engine = self._engine
