@@ -7,7 +7,8 @@ import gc
 import sys
 import time
 
-sys.path[0:1] = [(sys.argv[0].rpartition("/")[0] or ".") + "/../build/firmware"]
+# The source: in the build, the names of its parts are short.
+sys.path[0:1] = [(sys.argv[0].rpartition("/")[0] or ".") + "/../firmware"]
 
 from knocklet.core import bpf, filter  # noqa: E402  (only after the path is set)
 from knocklet.core.gate import Gate  # noqa: E402

@@ -18,7 +18,7 @@ esac
 new=build/firmware.new
 shrunk=build/firmware.shrunk
 rm -rf $new $shrunk
-.venv/bin/python scripts/shrink_firmware.py firmware $shrunk
+.venv/bin/python scripts/shrink_firmware.py firmware $shrunk build/micropython/64/micropython build/firmware.names
 cd $shrunk
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
@@ -27,6 +27,7 @@ find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     "$compiler" -O3 -s "${module%.py}" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
 cd ../..
+find $new -name '*.mpy' -exec .venv/bin/python scripts/shrink_mpy.py {} +
 cp $shrunk/*.py $new/
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))

@@ -1,21 +1,22 @@
 """Before compiling: takes out of the source what only people need, since names and texts cost a router flash and memory.
 
-    shrink_firmware.py SOURCE_FOLDER TARGET_FOLDER
+    shrink_firmware.py SOURCE_FOLDER TARGET_FOLDER MICROPYTHON NAMES
 
 Constants: a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
 package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
 use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none.
-Arguments: MicroPython keeps their names. Those that no call names become a letter, by their place.
-Attributes: so do private ones (`self._table`) that hold data; each becomes one or two letters, the same in all modules.
-The source stays as people read it, and runs as it is; a traceback shows modules and functions by their names.
+Modules come into one folder, by short names (flat_package.py); short become names in them, too (short_names.py), but those
+that MICROPYTHON has. What was changed goes to the file NAMES: read_traceback.py makes a traceback readable with it.
+The source stays as people read it, and runs as it is.
 """
 
 import ast
-import itertools
-import keyword
-import string
 import sys
 from pathlib import Path
+
+import flat_package
+import known_names
+import short_names
 
 _NUMERIC = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Name, ast.expr_context)
 _SCOPES = (ast.Module, ast.FunctionDef, ast.ClassDef)
@@ -134,49 +135,6 @@ def tidy(module):
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
 
 
-def called_by_name(modules):
-    """The names that any call gives an argument by."""
-    return {node.arg for module in modules for node in ast.walk(module.tree) if isinstance(node, ast.keyword)}
-
-
-def shorten_arguments(tree, keep):
-    """A letter for each argument whose name is not in `keep`, in functions that have no others in them."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.Lambda)]
-    for function in functions:
-        inside = [node for node in ast.walk(function) if node is not function]
-        if any(isinstance(node, ast.FunctionDef | ast.Lambda | ast.Global) for node in inside):
-            continue
-        taken = {node.id for node in inside if isinstance(node, ast.Name)} | {arg.arg for arg in function.args.args}
-        letters = {}
-        for letter, arg in zip(string.ascii_lowercase, function.args.args):
-            if arg.arg not in keep and letter not in taken:
-                letters[arg.arg] = letter
-        for node in inside:
-            if isinstance(node, ast.Name) and node.id in letters:
-                node.id = letters[node.id]
-            elif isinstance(node, ast.arg) and node.arg in letters:
-                node.arg = letters[node.arg]
-
-
-def shorten_attributes(trees):
-    """Few letters for each private attribute that is no method, and nothing else by name either; the commonest first."""
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    count = {}
-    for node in nodes:
-        if isinstance(node, ast.Attribute):
-            count[node.attr] = count.get(node.attr, 0) + 1
-    others = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    others |= {node.id for node in nodes if isinstance(node, ast.Name)}
-    others |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    private = [name for name in count if name[0] == "_" and name[:2] != "__" and name not in others]
-    letters = ("".join(some) for length in (1, 2) for some in itertools.product(string.ascii_lowercase, repeat=length))
-    free = (name for name in letters if name not in count and not keyword.iskeyword(name))
-    short = dict(zip(sorted(private, key=lambda name: (-count[name], name)), free))
-    for node in nodes:
-        if isinstance(node, ast.Attribute):
-            node.attr = short.get(node.attr, node.attr)
-
-
 def in_import_order(modules):
     """Every module after those that it imports from."""
     done = []
@@ -197,22 +155,23 @@ def in_import_order(modules):
     return done
 
 
-def main(source, target):
+def main(source, target, interpreter, names):
     modules = {module.name: module for module in (Module(path, source) for path in source.rglob("*.py"))}
     for module in in_import_order(modules):
         fold(module, modules)
-    keep = called_by_name(modules.values())
-    for module in modules.values():
         tidy(module)
-        shorten_arguments(module.tree, keep)
-    shorten_attributes([module.tree for module in modules.values()])
+    modules = {name: module for name, module in modules.items() if not module.is_package or module.tree.body}
+    flat_package.flatten(modules)
+    changed = short_names.shorten(
+        {module.path.stem: module.tree for module in modules.values()}, lambda some: known_names.known(interpreter, some)
+    )
     for module in modules.values():
-        if module.is_package and not module.tree.body:
-            continue
         path = target / module.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(ast.unparse(ast.fix_missing_locations(module.tree)) + "\n")
+    files = {(module.path.stem, module.name) for module in modules.values()}
+    names.write_text("".join(" ".join(words) + "\n" for words in sorted(files | changed)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

