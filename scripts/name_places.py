@@ -58,7 +58,9 @@ def rename(tree, names, attributes):
         setattr(node, field, (attributes if is_attribute else names).get(name, name))
 
 
-def letters(taken, of=string.ascii_letters):
-    """Names that are not among those, the shortest first."""
+def letters(taken, of=string.ascii_letters, there=()):
+    """Names that are not among those taken: short ones that are there already first, since they cost nothing; then new ones."""
+    there = [name for name in sorted(there) if len(name) <= 2 and name[0] != "_"]
     some = ("".join(one) for length in (1, 2, 3) for one in itertools.product(of, repeat=length))
-    return (name for name in some if name not in taken and not keyword.iskeyword(name))
+    new = (name for name in some if name not in there)
+    return (name for name in itertools.chain(there, new) if name not in taken and not keyword.iskeyword(name))

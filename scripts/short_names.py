@@ -105,8 +105,8 @@ def shorten_private(trees, keep):
         taken = set(short.values())
         rename(
             tree,
-            dict(zip(sorted(alone - functions), letters(names | taken))) | short,
-            dict(zip(sorted(after_a_dot - functions), letters(attributes | taken))) | short,
+            dict(zip(sorted(alone - functions), letters(names | taken, there=attributes))) | short,
+            dict(zip(sorted(after_a_dot - functions), letters(attributes | taken, there=names))) | short,
         )
 
 
@@ -117,7 +117,8 @@ def shorten_arguments(tree, keep):
         if any(isinstance(node, (*_FUNCTIONS, ast.Global)) for node in inside):
             continue
         taken = {node.id for node in inside if isinstance(node, ast.Name)} | {arg.arg for arg in function.args.args}
-        short = dict(zip([arg.arg for arg in function.args.args if arg.arg not in keep], letters(taken)))
+        there = found(tree, False) | found(tree, True)
+        short = dict(zip([arg.arg for arg in function.args.args if arg.arg not in keep], letters(taken, there=there)))
         for node in inside:
             if isinstance(node, ast.Name):
                 node.id = short.get(node.id, node.id)

@@ -5,12 +5,14 @@
 Constants: a module-level `NAME = 3` that nothing else in the module binds. Its uses, those in other modules of the
 package too (`from .packet import TCP`, `verdict.COMPLETE`), become the number. Assignments and imports that are then of no
 use go, and so do docstrings, and the `__init__.py` of a package where nothing is left then: MicroPython needs none.
+Private constants that are texts or tuples of them are written in, too. Functions and classes that nothing uses go.
 Modules come into one folder, by short names (flat_package.py); short become names in them, too (short_names.py), but those
 that MICROPYTHON has. What was changed goes to the file NAMES: read_traceback.py makes a traceback readable with it.
 The source stays as people read it, and runs as it is.
 """
 
 import ast
+import copy
 import sys
 from pathlib import Path
 
@@ -26,6 +28,7 @@ class Module:
     """One source file. name: "knocklet.edge.nft", "knocklet" for the package itself; own: its constants, name -> int.
 
     names: constants that can be used by name in it; modules: local name of another module -> its `own`.
+    texts: private constants that are no numbers, name -> node.
     """
 
     def __init__(self, path, source):
@@ -36,6 +39,7 @@ class Module:
         self.tree = ast.parse(path.read_text())
         self.own = {}
         self.names = {}
+        self.texts = {}
         self.modules = {}
 
     def origin(self, node):
@@ -86,13 +90,23 @@ def whole_number(node):
     return value if type(value) is int else None
 
 
+def is_text(node):
+    """A text, bytes, or a tuple of such and of numbers: MicroPython keeps one of each in a module, however often it is used."""
+    if isinstance(node, ast.Tuple):
+        return all(is_text(part) or whole_number(part) is not None for part in node.elts)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+
+
 class WriteIn(ast.NodeTransformer):
     def __init__(self, module):
         self.module = module
 
     def visit_Name(self, node):
-        known = isinstance(node.ctx, ast.Load) and node.id in self.module.names
-        return ast.Constant(self.module.names[node.id]) if known else node
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        if node.id in self.module.names:
+            return ast.Constant(self.module.names[node.id])
+        return copy.deepcopy(self.module.texts.get(node.id, node))
 
     def visit_Attribute(self, node):
         known = self.module.modules.get(node.value.id, {}) if isinstance(node.value, ast.Name) else {}
@@ -118,6 +132,8 @@ def fold(module, all_modules):
         if pairs and all(value is not None and bound[name] == 1 for name, value in pairs):
             module.own.update(pairs)
             module.names.update(pairs)
+        elif pairs and all(is_text(value) and bound[name] == 1 and name[0] == "_" for name, value in assigned(node)):
+            module.texts.update(assigned(node))
         else:
             body.append(node)
     module.tree.body = body
@@ -133,6 +149,22 @@ def tidy(module):
     for node in ast.walk(module.tree):
         if isinstance(node, _SCOPES) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+def drop_unused(modules):
+    """Take away functions and classes that nothing in any module names: those that only the host tool uses."""
+    named = {"main"}
+    for node in (node for module in modules for node in ast.walk(module.tree)):
+        if isinstance(node, ast.Name):
+            named.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            named.add(node.attr)
+    for module in modules:
+        kept = [node for node in module.tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name in named]
+        if len(kept) < len(module.tree.body):
+            module.tree.body = kept
+            return True
+    return False
 
 
 def in_import_order(modules):
@@ -159,6 +191,9 @@ def main(source, target, interpreter, names):
     modules = {module.name: module for module in (Module(path, source) for path in source.rglob("*.py"))}
     for module in in_import_order(modules):
         fold(module, modules)
+    while drop_unused(modules.values()):
+        pass
+    for module in modules.values():
         tidy(module)
     modules = {name: module for name, module in modules.items() if not module.is_package or module.tree.body}
     flat_package.flatten(modules)

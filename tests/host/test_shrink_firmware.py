@@ -19,10 +19,11 @@ def shrink(source, target):
     return names.read_text().splitlines()
 
 
-def shrunk(tmp_path, **files):
-    """The shrunk text of each of some small modules of a package."""
+def shrunk(tmp_path, used="", **files):
+    """The shrunk text of each of some small modules of a package. used: names that another module has, too."""
     (tmp_path / "source" / "package").mkdir(parents=True)
-    for name, text in files.items():
+    user = "def main(all):\n    return " + ", ".join(f"all.{name}" for name in used.split())
+    for name, text in {**files, **({"user": user} if used else {})}.items():
         (tmp_path / "source" / "package" / f"{name}.py").write_text(text)
     lines = shrink(tmp_path / "source", tmp_path / "target")
     stems = {line.split(".")[-1]: line.split()[0] for line in lines if line.count(" ") == 1}
@@ -46,11 +47,36 @@ def same(tmp_path, program, **files):
 def test_numbers_are_written_in(tmp_path):
     made = shrunk(
         tmp_path,
+        used="g",
         one='"""Doc."""\n_A = 3\nB, C = _A << 2, 5\n\ndef f():\n    "doc"\n    return _A + B\n',
         two="from . import one\nfrom .one import C, f\n\ndef g():\n    return one.B, C, f()\n",
     )
     assert made["one"] == "def f():\n    return 3 + 12\n"
     assert made["two"] == "from .a import f\n\ndef g():\n    return (12, 5, f())\n"
+
+
+def test_private_texts_are_written_in(tmp_path):
+    made = same(
+        tmp_path,
+        "from .one import f\nprint(f())",
+        one="_NUMBER = 3\n_TEXT, _BYTES = 'a', b'b'\n_ALL = (_TEXT, (_NUMBER, 1 << 2), -1)\n_MORE = ['c']\n_TWICE = 'd'\n\n"
+        "def f():\n    _TWICE = 'e'\n"
+        "    return _TEXT, _BYTES, _ALL, _ALL[0], _MORE, _TWICE\n",
+    )
+    assert made["one"].splitlines()[:2] == ["a = ['c']", "b = 'd'"]
+    assert "return ('a', b'b', ('a', (3, 1 << 2), -1)," in made["one"]
+
+
+def test_what_nothing_uses_goes(tmp_path):
+    """And what only that used. A method stays, and what is asked of a module."""
+    made = shrunk(
+        tmp_path,
+        one="from . import two\nfrom .two import g\n\ndef main():\n    return two.h()\n\ndef f():\n    return g()\n",
+        two="def g():\n    return 1\n\ndef h():\n    return D\n\nclass C:\n    pass\n\n"
+        "class D:\n\n    def i(self):\n        return 3\n",
+    )
+    assert made["one"] == "from . import a as h\n\ndef a():\n    return h.h()\n"
+    assert made["two"] == "def h():\n    return D\n\nclass D:\n\n    def i(D):\n        return 3\n"
 
 
 @pytest.mark.parametrize(
@@ -67,21 +93,23 @@ def test_numbers_are_written_in(tmp_path):
     ],
 )
 def test_what_is_no_constant_stays(tmp_path, text):
-    assert shrunk(tmp_path, one=text)["one"] == text
+    assert shrunk(tmp_path, used="f", one=text)["one"] == text
 
 
 def test_arguments_become_letters(tmp_path):
+    """If there are some in the module already, such."""
     made = shrunk(
         tmp_path,
+        used="g h",
         one="def f(first, second, named):\n    return [first + b for b in second] + named\n\n"
         "def g(other, *rest):\n    return other\n",
         two="from .one import f\n\ndef h(outer):\n\n    def i(outer, one):\n        return outer + one\n"
         "    return f(1, outer, named=i)\n",
     )
     assert made["one"] == (
-        "def f(a, c, named):\n    return [a + b for b in c] + named\n\ndef g(a, *rest):\n    return a\n"
+        "def f(f, g, named):\n    return [f + b for b in g] + named\n\ndef g(b, *rest):\n    return b\n"
     )
-    assert "def h(outer)" in made["two"] and "def i(a, b)" in made["two"] and "named=i" in made["two"]
+    assert "def h(outer)" in made["two"] and "def i(f, h)" in made["two"] and "named=i" in made["two"]
 
 
 def test_private_names_become_letters_of_their_module(tmp_path):
@@ -95,9 +123,9 @@ def test_private_names_become_letters_of_their_module(tmp_path):
         two="class A:\n    _table = 5\n    c = _table + 1\n\n    def b(self, number):\n        return self._table + self.c\n",
     )
     assert made["one"] == (
-        "class A:\n\n    def __init__(a):\n        a.e = a.d = 1\n\n"
-        "    def c(b):\n        return b.e + a(2)\n\n    def b(a, b):\n        return a.c() + b\n\n"
-        "def a(a):\n    return a + 1\n"
+        "class A:\n\n    def __init__(A):\n        A.A = A.d = 1\n\n"
+        "    def c(A):\n        return A.A + a(2)\n\n    def b(A, a):\n        return A.c() + a\n\n"
+        "def a(A):\n    return A + 1\n"
     )
     assert "_" not in made["two"]
 
@@ -155,6 +183,36 @@ def test_names_of_arguments_that_calls_give_stay(tmp_path):
     assert "first_part=1" in made["program"] and ".first_part" not in made["program"]
 
 
+def test_a_global_that_stays_is_found_in_its_module(tmp_path):
+    """It is an argument's name elsewhere: then it stays after a dot, too."""
+    same(
+        tmp_path,
+        "from . import one\nprint(one.first_part(), one.second(first_part=2))",
+        one="def first_part():\n    return 1\n\ndef second(first_part):\n    return first_part\n",
+    )
+
+
+def test_private_names_that_stay(tmp_path):
+    """MicroPython has a module _thread; and an argument may be private."""
+    made = same(
+        tmp_path,
+        "from .child import Child, f\nchild = Child()\nchild._thread += 1\nprint(child.both(), f(_given=3))",
+        parent="class Parent:\n\n    def __init__(self):\n        self._thread = 1\n",
+        child="from .parent import Parent\n\nclass Child(Parent):\n\n    def both(self):\n        return self._thread\n\n"
+        "def f(_given):\n    return [_given]\n",
+    )
+    assert "._thread" in made["parent"]
+
+
+def test_many_arguments_have_a_letter_each(tmp_path):
+    same(
+        tmp_path,
+        "from .one import b, f\nprint(f(1, 2, 3, 4), b())",
+        one="def a():\n    return 5\n\ndef b():\n    return 6\n\n"
+        "def f(first, second, third, fourth):\n    return first, second, third, fourth, a()\n",
+    )
+
+
 def test_texts_stay(tmp_path):
     made = same(
         tmp_path,
@@ -170,7 +228,7 @@ def test_texts_stay(tmp_path):
 )
 def test_a_name_as_a_text_is_refused(tmp_path, call):
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        shrunk(tmp_path, one=f"def f(thing, name):\n    return {call}\n")
+        shrunk(tmp_path, used="f", one=f"def f(thing, name):\n    return {call}\n")
     assert refused.value.stderr == f"one: found {call}; allowed: no name as a text, it will be another\n"
 
 
