@@ -77,11 +77,9 @@ WRONG = (
 
 SENT = (
     (codec.PING, b"\xc0\0"),
-    (codec.GOODBYE, b"\xe0\0"),
     (codec.puback(0x1234), b"\x40\2\x12\x34"),
     (codec.subscribe(65535, ["a/+", "b"]), b"\x82\x0c\xff\xff\0\3a/+\1\0\1b\1"),
-    (codec.publish("a", b"x"), b"\x30\4\0\1ax"),
-    (codec.publish("a", b"", 1), b"\x32\5\0\1a\0\1"),
+    (codec.publish("a", b"", 1, retain=False), b"\x32\5\0\1a\0\1"),
     (codec.publish("a/b", b"xy", 0x102, retain=True), b"\x33\x09\0\3a/b\1\2xy"),
     (codec.connect("me", None, 60, "w", b"off"), b"\x10\x16\0\4MQTT\4\x2e\0\x3c\0\2me\0\1w\0\3off"),
     (codec.connect("me", "pw", 300, "w", b""), b"\x10\x1b\0\4MQTT\4\xee\1\x2c\0\2me\0\1w\0\0\0\2me\0\2pw"),
@@ -159,7 +157,7 @@ class TestSent(unittest.TestCase):
 
     def test_remaining_length(self):
         for size, wanted in ((127, b"\x7f"), (128, b"\x80\1"), (16383, b"\xff\x7f"), (16384, b"\x80\x80\1")):
-            made = codec.publish("a", bytes(size - 3))
+            made = codec.publish("a", bytes(size - 5), 1, False)
             self.assertEqual(bytes(made[1 : len(made) - size]), wanted)
 
 

@@ -11,7 +11,7 @@ from struct import pack
 
 from ..wire.sealed import LIMIT_BYTES as SEALED_BYTES
 
-CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGRESP = 1, 2, 3, 4, 8, 9, 13
 LIMIT_BYTES = SEALED_BYTES + 256  # of what follows the remaining length of a packet to us: a sealed message and its topic
 _SUBACK_BYTES = 64
 REFUSED = 0x80  # in a SUBACK
@@ -28,7 +28,6 @@ _RECEIVED = {
     PINGRESP: (0, 0, 0),
 }
 PING = b"\xc0\0"
-GOODBYE = b"\xe0\0"
 
 
 class MqttError(ValueError):
@@ -61,10 +60,9 @@ def connect(client_id, password, keep_alive_s, will_topic, will_payload):
     return _packet(CONNECT << 4, _text("MQTT"), bytes([_LEVEL, flags]), pack(">H", keep_alive_s), *parts)
 
 
-def publish(topic, payload, packet_id=0, retain=False):
-    """PUBLISH of QoS 1, or 0 without a packet id."""
-    flags = PUBLISH << 4 | (_QOS_1 if packet_id else 0) | (_RETAIN if retain else 0)
-    return _packet(flags, _text(topic), pack(">H", packet_id) if packet_id else b"", payload)
+def publish(topic, payload, packet_id, retain):
+    """PUBLISH of QoS 1."""
+    return _packet(PUBLISH << 4 | _QOS_1 | (_RETAIN if retain else 0), _text(topic), pack(">H", packet_id), payload)
 
 
 def puback(packet_id):

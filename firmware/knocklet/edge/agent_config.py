@@ -18,8 +18,9 @@ _READABLE_BY_ALL = 0o004  # its group may: that is how a service manager lets th
 _PASSWORD_BYTES = 256
 _HOST_BYTES = 253  # of a DNS name
 _PREFIX_BYTES = 40
-_HOST_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:"
-_PREFIX_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/"
+_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+_HOST_SIGNS = _SIGNS + ".:"
+_PREFIX_SIGNS = _SIGNS + "/"
 
 
 class AgentConfig:
