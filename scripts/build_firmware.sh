@@ -18,7 +18,7 @@ esac
 new=build/firmware.new
 shrunk=build/firmware.shrunk
 rm -rf $new $shrunk
-.venv/bin/python scripts/shrink_firmware.py firmware $shrunk build/micropython/64/micropython build/firmware.names
+.venv/bin/python scripts/shrink_firmware.py firmware $shrunk build/micropython/64/micropython $shrunk.names
 cd $shrunk
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
@@ -39,3 +39,4 @@ done
 for file in $stale; do rm "build/firmware/$file"; done
 find build/firmware -mindepth 1 -type d -empty -delete
 rm -r $new $shrunk
+mv $shrunk.names build/firmware.names   # what read_traceback.py reads

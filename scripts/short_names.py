@@ -8,6 +8,7 @@ and those that any call gives an argument by. A name as a text would not be foun
 import ast
 import builtins
 import collections
+import itertools
 
 from name_places import found, letters, made, places, rename
 
@@ -85,10 +86,32 @@ def shorten_public(trees, known, by_name, of_several):
     alone = ours - not_ours(trees) - by_name
     # An attribute may be a global of a module: then both change or none.
     after_a_dot = alone | ours - globals_made
-    order = sorted(alone | after_a_dot, key=lambda name: (-count[name], name))
+    of_objects = (alone | after_a_dot) & attributes_made
+    order = sorted(of_objects, key=lambda name: (-count[name], name))
     short = dict(zip(order, letters(count)))
     for tree in trees.values():
-        rename(tree, {name: short[name] for name in alone}, {name: short[name] for name in after_a_dot})
+        rename(tree, *({name: short[name] for name in kind & of_objects} for kind in (alone, after_a_dot)))
+    shorten_globals(trees, alone - of_objects)
+
+
+def shorten_globals(trees, ours):
+    """What is only found in modules is as short as it can be in those that know it: other modules may call others the same.
+
+    Each becomes what costs least, one after the other; in the module that makes it no attribute is called so, for tracebacks.
+    """
+    there = {module: found(tree, False) | found(tree, True) for module, tree in trees.items()}
+    taken = {module: found(tree, False) | made(tree, True) for module, tree in trees.items()}
+    knowing = {name: [module for module in trees if name in there[module]] for name in ours}
+    candidates = list(itertools.islice(letters(()), 52 * 6))
+    short = {}
+    for name in sorted(ours, key=lambda name: (-len(knowing[name]), name)):
+        free = [one for one in candidates if not any(one in taken[module] for module in knowing[name])]
+        short[name] = min(free, key=lambda one: sum(len(one) + 2 for module in knowing[name] if one not in there[module]))
+        for module in knowing[name]:
+            there[module].add(short[name])
+            taken[module].add(short[name])
+    for tree in trees.values():
+        rename(tree, short, short)
 
 
 def shorten_private(trees, keep):

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from lab import packets
 
 from ..figure import at_most
-from ..paths import FIRMWARE, MICROPYTHON, ROOT
+from ..paths import MICROPYTHON, ROOT
 from ..peers.knocklet import STEPS, Knocklet
 from ..place import place
 
@@ -28,7 +28,7 @@ def _measure(name, bits):
         engine = Knocklet(here)
         engine.write_config()
         driver = ROOT / "bench" / "alloc_driver.py"
-        command = [MICROPYTHON[bits], driver, FIRMWARE, engine.config, here.directory / "knocklet", _FRAMES]
+        command = [MICROPYTHON[bits], driver, ROOT / "firmware", engine.config, here.directory / "knocklet", _FRAMES]
         process = here.gateway.popen(command, stdout=subprocess.PIPE, text=True)
         told = _told(process, "decoys")
         _send_all_kinds(here, process, told["decoys"])

@@ -72,10 +72,10 @@ def test_what_nothing_uses_goes(tmp_path):
     made = shrunk(
         tmp_path,
         one="from . import two\nfrom .two import g\n\ndef main():\n    return two.h()\n\ndef f():\n    return g()\n",
-        two="def g():\n    return 1\n\ndef h():\n    return D\n\nclass C:\n    pass\n\n"
+        two="def g():\n    return 1\n\ndef h():\n    return D\n\nclass Gone:\n    pass\n\n"
         "class D:\n\n    def i(self):\n        return 3\n",
     )
-    assert made["one"] == "from . import a as h\n\ndef a():\n    return h.h()\n"
+    assert made["one"] == "from . import a as a\n\ndef h():\n    return a.h()\n"
     assert made["two"] == "def h():\n    return D\n\nclass D:\n\n    def i(D):\n        return 3\n"
 
 
@@ -156,6 +156,31 @@ def test_public_names_are_the_same_in_all_modules(tmp_path):
     )
     for name in ("Thing", "LEGS_OF_IT", "weight_kg", "double", "make_thing"):
         assert name not in "".join(made.values())
+
+
+def test_modules_that_know_each_other_have_no_two_things_of_one_name(tmp_path):
+    """Others may: then it costs nothing new."""
+    made = same(
+        tmp_path,
+        "from . import one, three\nfrom .two import second\n"
+        "print(one.first(), second(), three.third(), three.Class().first_of_it(), three.a)",
+        one="def first():\n    return 1\n",
+        two="from .one import first\n\ndef second():\n    return first() + 1\n",
+        three="from .two import second\n\na = 4\n\ndef third():\n    return second() + 1\n\n"
+        "class Class:\n\n    def first_of_it(self):\n        return third()\n",
+    )
+    for name in ("first", "second", "third", "Class", "first_of_it"):
+        assert name not in "".join(made.values())
+
+
+def test_functions_of_two_modules_may_be_called_the_same(tmp_path):
+    made = shrunk(
+        tmp_path,
+        one="def main():\n    return first()\n\ndef first():\n    return 1\n",
+        two="def second():\n    return 1\n\ndef main():\n    return second()\n",
+    )
+    names = [{line for line in text.splitlines() if line.startswith("def")} for text in made.values()]
+    assert names[0] == names[1] and len(names[0]) == 2
 
 
 def test_names_that_micropython_has_stay(tmp_path):
