@@ -22,7 +22,7 @@ rm -rf $new $shrunk
 cd $shrunk
 find knocklet -name '*.py' -print0 | while IFS= read -r -d '' source; do
     mkdir -p "../firmware.new/${source%/*}"
-    # -s: what a traceback shows, the module's name. -O3: without line numbers, which shrink_firmware.py has undone.
+    # -s: what a traceback shows, the module's short name (read_traceback.py). -O3: without line numbers, which shrink_firmware.py has undone.
     module=${source##*/}
     "$compiler" -O3 -s "${module%.py}" -o "../firmware.new/${source%.py}.mpy" "$source"
 done
