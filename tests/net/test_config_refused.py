@@ -153,6 +153,16 @@ class TestStorage:
         status = engine.ask("status")
         assert (status["clients"], status["armed"], status["config"]) == (0, False, f"{kept} from MQTT")
 
+    def test_read_only_and_the_file_instead(self, disk, engine, holder, config):
+        """It is in force, and the owner hears that a restart forgets that."""
+        version = holder.kept(with_steps(config, back=BACK))
+        disk.read_only()
+        with pytest.raises(AssertionError, match="it cannot be stored"):
+            engine.ask("reload", file=True)
+        assert in_force(engine) == FILE
+        engine.restart()
+        assert in_force(engine) == f"{version} from MQTT"
+
     def test_read_only_in_a_trial(self, lab, disk, engine, holder, config):
         """It cannot be confirmed, and there is a way back."""
         version = tried(holder, with_steps(config, back=BACK))

@@ -10,6 +10,7 @@ import os
 from ..wire import sealed
 from . import whole_file
 
+_ENOENT = 2
 _TRIAL, _IN_FORCE, _BEFORE = "/config.trial", "/config.sealed", "/config.before"
 
 
@@ -54,6 +55,12 @@ class ConfigSlots:
         whole_file.flush_directory(self._directory)
 
     def forget(self):
-        """None is in force any more: the older ones go first, so that none of them is while the others go."""
+        """None is in force any more: the older ones go first, so that none of them is while the others go. Raises OSError: one is
+        after a restart, or perhaps."""
         for name in (_TRIAL, _BEFORE, _IN_FORCE):
-            whole_file.remove(self._directory + name)
+            try:
+                os.remove(self._directory + name)
+            except OSError as error:
+                if error.errno != _ENOENT:
+                    raise
+        whole_file.flush_directory(self._directory)

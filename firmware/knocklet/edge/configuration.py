@@ -48,11 +48,11 @@ class Configuration:
         left = self.version if self.trial else self._left
         self._restore(from_file)
         self._slots.end_trial()
-        if from_file:  # only now: a file that is no good leaves what there was
-            self._slots.forget()
         self._left = 0
         if left:
             self._tell_back(left, "restart")
+        if from_file and self._slots.confirmed():  # only now: a file that is no good leaves what there was
+            self._stored(self._slots.forget)
 
     def _restore(self, from_file=False):
         new, digest, warnings, version = self._confirmed(from_file)
