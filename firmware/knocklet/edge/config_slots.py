@@ -55,8 +55,8 @@ class ConfigSlots:
         whole_file.flush_directory(self._directory)
 
     def forget(self):
-        """None is in force any more: the older ones go first, so that none of them is while the others go. Raises OSError: one is
-        after a restart, or perhaps."""
+        """None is in force any more: the older ones go first, so that none of them is while the others go. Raises OSError: one
+        is after a restart, or perhaps."""
         for name in (_TRIAL, _BEFORE, _IN_FORCE):
             try:
                 os.remove(self._directory + name)
