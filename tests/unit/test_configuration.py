@@ -514,6 +514,21 @@ class TestRevoked(Base):
         self.in_force(0, False, SERVICES)
         self.assertEqual(self.one.names()[1], ["bob"])  # as long as this engine lives
 
+    def test_by_the_file(self):
+        """What comes over MQTT later does not bring it back."""
+        config = self.revoking("anna", CONFIG_FILE)
+        self.one.write_config(config)
+        self.one.start()
+        self.assertTrue(self.one.is_revoked("anna"))
+        self.pushed(CONFIG_FILE, 0)
+        self.assertEqual(self.one.names()[1], ["bob"])
+
+    def test_by_the_file_of_a_gateway_without_a_key(self):
+        self.one.write_config(self.revoking("anna", CONFIG_FILE))
+        whole_file.remove(self.one.folder + "/key")
+        self.one.start()
+        self.assertEqual((self.one.names()[1], self.one.clients), (["bob"], None))
+
     def test_stored_once(self):
         config = self.revoking("anna", MORE)
         self.kept(config)

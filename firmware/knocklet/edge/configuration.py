@@ -58,6 +58,8 @@ class Configuration:
         new, digest, warnings, version = self._confirmed(from_file)
         self._engine.force(new, warnings)
         self._in_force(version, digest, False)
+        if self._store:
+            self._revoke(new)
 
     def _in_force(self, version, digest, trial):
         self.version, self.digest, self.trial = version, digest, trial
@@ -92,6 +94,10 @@ class Configuration:
     def _is_revoked(self, fingerprint):
         return is_revoked(self._store, fingerprint)
 
+    def _revoke(self, new):
+        """What it revokes is refused whatever is in force later. Returns whether that is on storage."""
+        return self._engine.revoke([key for key in new.revoked if not is_revoked(self._store, key)])
+
     def values(self):
         """What is confirmed, as values (core.policy.merged)."""
         for message in self._slots.confirmed() if self._kept and self.key else ():
@@ -115,7 +121,7 @@ class Configuration:
         at_ms = now_ms()
         if not floors.remember(sealed.CONFIG, found.version, at_ms):
             raise Refused("it cannot be stored")
-        if not self._engine.revoke([key for key in new.revoked if not is_revoked(self._store, key)]):
+        if not self._revoke(new):
             raise Refused("revoked: they cannot be stored")
         self._stored(lambda: self._slots.prepare_trial(message))
         try:
