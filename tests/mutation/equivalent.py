@@ -37,12 +37,8 @@ EQUIVALENT = {
         "core/admission.py _may_come_from: rule == 'any' -> rule <= 'any'",
         "core/admission.py _may_come_from: rule == 'stated' -> rule >= 'stated'",
     ),
-    "a name begins with a letter, and those come after the bracket of '(restored)'": (
-        "edge/client_knocks.py ClientKnocks._is_lost: grant.client == RESTORED -> grant.client <= RESTORED",
-    ),
     "one of two: a window of 60 or 120 s, TCP or UDP, an address of 4 or 16 bytes": (
         "core/fwknop_fields.py _services: len(request.address) == 4 -> len(request.address) <= 4",
-        "edge/client_knocks.py ClientKnocks.one_time: len(source) == 4 -> len(source) <= 4",
         "edge/knocks.py Knocks._meaning: packet.protocol == UDP -> packet.protocol >= UDP",
         "wire/spa_packet.py mapped: len(address) == 4 -> len(address) <= 4",
     ),

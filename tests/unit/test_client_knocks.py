@@ -228,6 +228,13 @@ class TestStore(Base):
         self.at(NOW_US)
         self.assertEqual(self.events(), [("clock_untrusted", {})])
 
+    def test_ahead_by_what_any_packet_may_be(self):
+        for ahead_us, told in ((client_knocks.FWKNOP_WINDOW_US, 0), (client_knocks.FWKNOP_WINDOW_US + 1, 1)):
+            self.setUp()
+            self.store.floor_us = NOW_US + ahead_us
+            self.apply()
+            self.assertEqual(len([one for one in self.events() if one[0] == "store_failed"]), told)
+
     def test_made_anew(self):
         """Until the clock is trusted nothing is known of what was used before."""
         self.store.floor_us, self.store.made_anew = None, "there was none"

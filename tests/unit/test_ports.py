@@ -94,6 +94,42 @@ class TestMatcher(Base):
                 self.ports.apply(Policy(sequences=sequences), DECOYS)
                 self.assertEqual(self.knocked("8000/udp"), last)
 
+    def test_another_window_is_another_sequence(self):
+        for window_ms in (9_999, 10_001):
+            self.ports.apply(Policy(), DECOYS)
+            self.knocked("7000")
+            other = Policy()
+            other.sequences[0].window_ms = window_ms
+            self.ports.apply(other, DECOYS)
+            self.assertEqual(self.knocked("8000/udp"), "step_alone")
+
+    def test_two_that_are_alike(self):
+        """Each has a number of its own, also where they had none before."""
+        for before in ((), (FIXED,), (FIXED, FIXED), ("5000 6000", FIXED)):
+            self.ports.apply(Policy(sequences=before), DECOYS)
+            self.ports.apply(Policy(sequences=(FIXED, FIXED, "5000 6000")), DECOYS)
+            self.assertEqual(sorted(self.knocks.sequences), [0, 1, 2])
+            self.assertEqual(self.knocked("7000"), "step_started")
+            self.assertEqual(self.knocked("8000/udp"), "complete")
+            self.assertEqual(len(self.knocking.completed()), 2)
+
+    def test_a_fixed_one_has_no_number_of_the_others(self):
+        """Though one of those had the same steps."""
+        self.clients.sequences = {SEQUENCES: Sequence(FIXED), SEQUENCES + 1: Sequence("5000 6000")}
+        self.ports.apply(Policy(sequences=()), DECOYS)
+        self.clients.sequences = {}
+        self.ports.apply(Policy(sequences=("5000 6000", FIXED)), DECOYS)
+        self.assertEqual(sorted(self.knocks.sequences), [0, 1])
+
+    def test_time_ends_no_attempt_at_what_changes(self):
+        """No number means another sequence while attempts at that can be alive: core/otp.py sees to it."""
+        self.clients.sequences = {SEQUENCES: Sequence("30000 31000")}
+        self.ports.apply(Policy(), DECOYS)
+        self.knocked("30000")
+        self.clients.sequences = {SEQUENCES: Sequence("40000 31000")}
+        self.ports.time_changed(0)
+        self.assertEqual(self.knocked("31000"), "complete")
+
     def test_one_that_came_back_begins_anew(self):
         self.ports.apply(Policy(), DECOYS)
         self.knocked("7000")
