@@ -29,7 +29,8 @@ def warnings(file: GatewayFile, secrets: dict[str, Any], last: bytes | None) -> 
         yield Warning(("clients", name), *no_secret(name, file.name).split("; ", 1))
     yield from _services(file.model)
     yield from _sequences(file)
-    yield from _lock_out(file, clients, last)
+    yield from _shut(file)
+    yield from lock_out(file, clients, last)
 
 
 def _services(gateway: Gateway) -> Iterator[Warning]:
@@ -67,18 +68,32 @@ def _sequences(file: GatewayFile) -> Iterator[Warning]:
             yield Warning((*path, "open"), what, "a client with a key instead, or approval = true for the service")
 
 
-def _lock_out(file: GatewayFile, clients: dict[str, Client], last: bytes | None) -> Iterator[Warning]:
+def _shut(file: GatewayFile) -> Iterator[Warning]:
     gateway = file.model
     if not gateway.services:
         do = f"knocklet service add NAME --port PORT --gateway {file.name}"
         yield Warning(("services",), "there are none: nothing is hidden", do)
-    shut = [name for name in gateway.services if not _who_opens(gateway, name)]
-    why = "nobody can open it" + (", or any other service: you are locked out" if len(shut) == len(gateway.services) else "")
-    for name in shut:
-        do = f"knocklet client add NAME --gateway {file.name} --open {name}, or put it into a client's `open`"
-        yield Warning(("services", name), why, do)
+    shut = _nobody_opens(gateway)
+    if len(shut) < len(gateway.services):
+        yield from (_no_way(file, name, "nobody can open it") for name in shut)
+
+
+def _no_way(file: GatewayFile, service: str, why: str) -> Warning:
+    do = f"knocklet client add NAME --gateway {file.name} --open {service}, or put it into a client's `open`"
+    return Warning(("services", service), why, do)
+
+
+def lock_out(file: GatewayFile, clients: dict[str, Client], last: bytes | None) -> Iterator[Warning]:
+    """Those of warnings() after which the owner may stand outside: `push` asks about them."""
+    shut = _nobody_opens(file.model)
+    if len(shut) == len(file.model.services):
+        yield from (_no_way(file, name, "nobody can open it, or any other service: you are locked out") for name in shut)
     if last is not None:
         yield from _against(json.loads(last), file, clients)
+
+
+def _nobody_opens(gateway: Gateway) -> list[str]:
+    return [name for name in gateway.services if not _who_opens(gateway, name)]
 
 
 def _who_opens(gateway: Gateway, service: str) -> list[str]:

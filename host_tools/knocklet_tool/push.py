@@ -15,6 +15,7 @@ from .event_report import Doubts
 from .in_force import InForce
 from .options import Everything, Group, Json, MaybeName
 from .output import Output
+from .push_lint import may_lock_out
 from .push_report import PushReport
 from .question import sure
 from .settings import Gateway, Settings
@@ -52,12 +53,14 @@ def push(
     files = workspace.chosen([name] if name else [], everything, group)
     stored = settings.load()
     wanted = [(stored.gateway(file.name), file.plaintext()) for file in files]
-    push_texts(stored, wanted, dry_run, yes, confirm_s, not no_confirm, wait, Output(json), json)
+    output = Output(json)
+    question = "push, although it may lock you out?" if may_lock_out(files, output) else "push?"
+    push_texts(stored, wanted, question, dry_run, yes, confirm_s, not no_confirm, wait, output, json)
 
 
 def push_texts(
-    stored: Settings, wanted: list[tuple[Gateway, bytes]], dry_run: bool, yes: bool, confirm_s: int | None, keep: bool,
-    wait_s: float, output: Output, json: bool,
+    stored: Settings, wanted: list[tuple[Gateway, bytes]], question: str, dry_run: bool, yes: bool, confirm_s: int | None,
+    keep: bool, wait_s: float, output: Output, json: bool,
 ) -> None:  # fmt: skip
     """Show what differs, ask, deliver, tell; ends with the exit code that fits."""
     found = in_force.look(stored, [gateway for gateway, _ in wanted], wait_s, output)
@@ -68,7 +71,7 @@ def push_texts(
             output.result(DifferenceReport(each.gateway.name, each.changes, found[each.gateway.name].why))
     if dry_run:
         return
-    if todo and not sure("push?", yes):
+    if todo and not sure(question, yes):
         raise InputError("nothing was pushed")
     doubts = Doubts(output)
     done = deliver(stored.the_broker(), todo, wait_s, output, doubts) if todo else []
@@ -79,9 +82,11 @@ def push_texts(
 
 
 def plan(gateway: Gateway, text: bytes, now: InForce, confirm_s: int | None, keep: bool) -> Plan:
-    """confirm_s: None to decide here. What only takes away does not wait for a trial: a revocation must not."""
+    """confirm_s: None to decide here. What only takes away does not wait for a trial: a revocation must not. But whoever
+    wants to confirm it himself gets one.
+    """
     old, new = now.config, json_.loads(text)
     trial = now.report is not None and now.report.trial
     if confirm_s is None:
-        confirm_s = 0 if old is not None and not trial and only_takes_away(old, new) else _CONFIRM_S
+        confirm_s = 0 if keep and old is not None and not trial and only_takes_away(old, new) else _CONFIRM_S
     return Plan(gateway, text, now.report, None if old is None else changes(old, new), confirm_s, keep)

@@ -28,5 +28,5 @@ def rollback(
     text = config_history.before(gateway.name, now.sha256 if now else "")
     if text is None:
         raise InputError(f"this computer has pushed nothing to {gateway.name} that was in force before; knocklet history tells")
-    push_texts(stored, [(gateway, text)], dry_run, yes, None, True, wait, output, json)
+    push_texts(stored, [(gateway, text)], "push?", dry_run, yes, None, True, wait, output, json)
     output.remark(f"The file of {gateway.name} is as it was: knocklet diff {gateway.name}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -78,6 +79,27 @@ def test_asked_at_a_terminal(home, sealed_home, moved, typed, pushed):
     assert ("set" in sealed_home.commands()) is pushed
 
 
+LOCKS_OUT = ('open = ["camera", "ssh"]', 'close = ["camera", "ssh"]'), ('["wan0"]', '["eth0"]')
+
+
+@pytest.mark.parametrize("old, new", LOCKS_OUT)
+def test_what_may_lock_you_out_is_asked_about(home, knocklet, sealed_home, moved, file_of, old, new):
+    assert knocklet("push", "--yes").exit_code == 0
+    file_of("home", old, new)
+    screen, terminal = os.openpty()
+    with Process(home, "push", terminal=terminal) as pushing:
+        pushing.says("push, although it may lock you out? [y/N]")
+        assert "home.toml:" in pushing.stderr
+        os.write(screen, b"n\n")
+        assert pushing.wait() == 2
+    assert sealed_home.commands().count("set") == 1
+
+
+def test_other_weak_choices_are_counted(knocklet, sealed_home, moved):
+    result = knocklet("push", "--yes")
+    assert result.exit_code == 0 and re.search(r"home: [1-9] weak choices?; knocklet lint home tells more", result.stderr)
+
+
 TAKEN = {
     "a sequence": (FILE[FILE.index("[sequences.family]") :], ""),
     "all that is there": (FILE[FILE.index("[services.ssh]") :], ""),
@@ -92,10 +114,11 @@ def test_what_only_takes_away_waits_for_no_trial(knocklet, sealed_home, file_of,
     assert sealed_home.commands() == ["pull", "set"] and sealed_home.came[1][1]["confirm_s"] == 0
 
 
-def test_unless_a_trial_is_wanted(knocklet, sealed_home, file_of):
+@pytest.mark.parametrize("words, confirm_s", [(["--confirm-s", 60], 60), (["--no-confirm"], 90)])
+def test_unless_a_trial_is_wanted(knocklet, sealed_home, file_of, words, confirm_s):
     file_of("home", *TAKEN["a sequence"])
-    assert knocklet("push", "home", "--yes", "--confirm-s", 60).exit_code == 0
-    assert sealed_home.came[1][1]["confirm_s"] == 60
+    assert knocklet("push", "home", "--yes", *words).exit_code == 0
+    assert sealed_home.came[1][1]["confirm_s"] == confirm_s
 
 
 def test_no_confirm_then_confirm(knocklet, sealed_home, moved):
