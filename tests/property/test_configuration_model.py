@@ -3,10 +3,10 @@ firewall that refuses and restarts do, what is in force and what is kept is what
 key comes back.
 """
 
-from common.gateway import CONFIG_FILE, Gateway, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.gateway import CONFIG_FILE, Gateway, changed
 from knocklet.core.errors import KnockletError
 from knocklet.edge.replay_store import ReplayStore
 from knocklet.wire.keys import ClientKeys

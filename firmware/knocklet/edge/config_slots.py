@@ -57,10 +57,13 @@ class ConfigSlots:
     def forget(self):
         """None is in force any more: the older ones go first, so that none of them is while the others go. Raises OSError: one
         is after a restart, or perhaps."""
+        gone = False
         for name in (_TRIAL, _BEFORE, _IN_FORCE):
             try:
                 os.remove(self._directory + name)
+                gone = True
             except OSError as error:
                 if error.errno != _ENOENT:
                     raise
-        whole_file.flush_directory(self._directory)
+        if gone:
+            whole_file.flush_directory(self._directory)
