@@ -8,6 +8,7 @@ from common.accepting import SOURCE4
 from common.gateway import BOOT, CONFIG_FILE, KEYS, Gateway, changed, text
 from knocklet.core import policy
 from knocklet.core.errors import KnockletError
+from knocklet.edge.loop import now_ms
 from knocklet.wire import sealed
 from knocklet.wire.addresses import format_address
 
@@ -98,7 +99,7 @@ class TestClose(Base):
 class TestApproval(Base):
     def setUp(self):
         Base.setUp(self)
-        self.one.wishes.open(self.services["camera"], SOURCE4, "anna", 0, 40)
+        self.one.wishes.open(self.services["camera"], SOURCE4, "anna", now_ms(), 40)
         seq = self.one.events.seq
         self.asked = {"boot": BOOT, "seq": seq, "client": "anna", "service": "camera", "source": HERE}
         self.named = {"client": "anna", "service": "camera", "source": HERE}
