@@ -5,10 +5,9 @@ import unittest
 from binascii import a2b_base64
 
 from common.accepting import SOURCE4
-from common.gateway import BOOT, CONFIG_FILE, KEYS, Gateway, changed, text
+from common.gateway import BOOT, CONFIG_FILE, KEYS, Gateway, Time, changed, text
 from knocklet.core import policy
 from knocklet.core.errors import KnockletError
-from knocklet.edge.loop import now_ms
 from knocklet.wire import sealed
 from knocklet.wire.addresses import format_address
 
@@ -99,7 +98,7 @@ class TestClose(Base):
 class TestApproval(Base):
     def setUp(self):
         Base.setUp(self)
-        self.one.wishes.open(self.services["camera"], SOURCE4, "anna", now_ms(), 40)
+        self.one.wishes.open(self.services["camera"], SOURCE4, "anna", Time.ms, 40)
         seq = self.one.events.seq
         self.asked = {"boot": BOOT, "seq": seq, "client": "anna", "service": "camera", "source": HERE}
         self.named = {"client": "anna", "service": "camera", "source": HERE}
@@ -156,7 +155,7 @@ class TestApproval(Base):
         self.one.push(changed(CONFIG_FILE, sequences=front))
         self.one.confirm()
         camera = [service for service in self.one.policy.services if service.name == "camera"][0]
-        self.one.wishes.open(camera, SOURCE4, "front", 0)
+        self.one.wishes.open(camera, SOURCE4, "front", Time.ms)
         asked = changed(self.asked, client="front", seq=self.one.events.seq)
         self.deeds()
         self.assertEqual(self.good("approve", **asked), {})
