@@ -62,6 +62,8 @@ class Store:
         if name is not None:
             return self.client(name, gateway)
         found = self.clients.get(gateway, {})
+        if not found and (without := self.without_secret.get(gateway)):
+            raise InputError(f"client {without[0]} of {gateway}: {no_secret(without[0], gateway)}")
         if not found:
             raise InputError(f"{gateway} has no client here; knocklet client add NAME --gateway {gateway} makes one")
         if len(found) > 1:

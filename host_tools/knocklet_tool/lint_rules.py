@@ -27,6 +27,9 @@ def warnings(file: GatewayFile, secrets: dict[str, Any], last: bytes | None) -> 
     clients, without = file.clients(secrets)
     for name in without:
         yield Warning(("clients", name), *no_secret(name, file.name).split("; ", 1))
+    revoked = set(file.model.revoked.values())
+    for name in [name for name, client in clients.items() if revoked & set(client.fingerprints().values())]:
+        yield Warning(("clients", name), "its key is revoked: it opens nothing", f"knocklet client rotate {name} makes another")
     yield from _services(file.model)
     yield from _sequences(file)
     yield from _shut(file)

@@ -2,16 +2,19 @@
 
 import re
 import tomllib
+from functools import lru_cache
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Table
+from tomlkit.container import Container
+from tomlkit.items import AoT, Array, InlineTable, Item, Table
 
 from .errors import InputError
 
 Path = tuple[str | int, ...]   # keys, and places in lists, from the top
 
-_MARK = "line-that-is-looked-for-7c2e1f"   # in no file that a person writes
+_MARK = "line-that-is-looked-for-7c2e1f-"   # in no file that a person writes
+_MARKED = re.compile(_MARK + r"(\d+);")
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -31,33 +34,52 @@ def parse(data: bytes, where: str) -> dict[str, Any]:
 
 
 def line_of(text: str, path: Path) -> int:
-    """The line that the value begins in, or that names its table; of what is not there, the line of what it would be in.
-
-    A mark is put in its place, and looked for in what the document becomes: exact for all that TOML can be written as.
-    """
+    """The line that the value begins in, or that names its table; of what is not there, the line of what it would be in."""
+    lines = _lines(text)
     for length in range(len(path), 0, -1):
+        place = path[:length]
+        if place in lines:
+            return lines[place]
+        if within := [line for each, line in lines.items() if each[:length] == place]:   # only its parts are written
+            return min(within)
         try:
-            return _line(text, path[:length])
+            return _line_of_element(text, place)
         except (LookupError, TypeError):
             pass
     return 1
 
 
-def _line(text: str, path: Path) -> int:
+@lru_cache(4)
+def _lines(text: str) -> dict[Path, int]:
+    """Of all but elements of lists: a mark is put in front of each, and looked for in what the document becomes."""
+    document = tomlkit.parse(text)
+    paths: list[Path] = []
+    _mark(document, (), paths)
+    found: dict[Path, int] = {}
+    for number, line in enumerate(document.as_string().split("\n"), 1):
+        for mark in _MARKED.findall(line):
+            found.setdefault(paths[int(mark)], number)
+    return found
+
+
+def _mark(container: Container, path: Path, paths: list[Path]) -> None:
+    for key, item in container.body:
+        if key is None:   # a comment, an empty line
+            continue
+        tables = list(enumerate(item.body)) if isinstance(item, AoT) else []
+        for place, each in [((*path, key.key), item)] + [((*path, key.key, number), table) for number, table in tables]:
+            each.trivia.indent = f"{_MARK}{len(paths)};{each.trivia.indent}"
+            paths.append(place)
+            if isinstance(each, (Table, InlineTable)):
+                _mark(each.value, place, paths)
+
+
+def _line_of_element(text: str, path: Path) -> int:
     document = tomlkit.parse(text)
     holder: Any = document
     for part in path[:-1]:
         holder = holder[part]
-    value = holder[path[-1]]
-    if isinstance(value, AoT):
-        value[0].comment(_MARK)
-    elif isinstance(value, Table):
-        value.comment(_MARK)
-    elif isinstance(value, dict) and not hasattr(value, "trivia"):   # a table in several places
-        return min(_line(text, (*path, key)) for key in value)
-    else:
-        holder[path[-1]] = _MARK
-    before, mark, _ = document.as_string().partition(_MARK)
-    if mark:
-        return before.count("\n") + 1
-    return min(_line(text, (*path, key)) for key in value)   # only its parts are written
+    if not isinstance(holder, Array) or not isinstance(holder[path[-1]], Item):
+        raise TypeError(path)
+    holder[path[-1]] = _MARK
+    return document.as_string().partition(_MARK)[0].count("\n") + 1

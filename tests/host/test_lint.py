@@ -159,6 +159,16 @@ def test_steps_that_are_nowhere(good, knocklet):
     ]
 
 
+def test_a_key_that_is_revoked(good, knocklet):
+    """As when an older file comes back from git."""
+    for client in clients.load().clients["home"].values():
+        fingerprint = next(iter(client.fingerprints().values()))
+        good.write_text(GOOD + f'\n[revoked]\nx = "{fingerprint}"\n')
+        line = 18 if client.name == "anna" else 21
+        what = "its key is revoked: it opens nothing; knocklet client rotate"
+        assert told(knocklet, good) == [(line, f"clients.{client.name}: {what} {client.name} makes another")]
+
+
 def test_locked_out(good, knocklet):
     """Nobody can open anything; or there is nothing to open."""
     good.write_text(GOOD[: GOOD.index("[sequences.front]")])
