@@ -156,13 +156,13 @@ open = ["camera", "ssh"]
 
 
 @pytest.fixture
-def file_of(workspace):
+def file_of(gateways):
     """`file_of("home", "port = 8080", "port = 8081")`: the gateway's file, with that changed."""
 
     def write(name="home", old="", new=""):
         text = FILE.format(name=name)
         assert old in text
-        (workspace / f"{name}.toml").write_text(text.replace(old, new))
+        (gateways / f"{name}.toml").write_text(text.replace(old, new))
 
     write()
     return write
