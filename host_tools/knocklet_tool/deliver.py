@@ -13,8 +13,8 @@ from .intake import Intake, split
 from .mqtt import Link
 from .output import Output
 
-_PAUSE_S = 1.0   # before a broker that went away is tried again
-_TICK_S = 0.2
+_FIRST_S, _LAST_S = 1.0, 60.0   # before a broker that went away is tried again, each time twice as long
+_TICK_S = 0.5
 
 
 def deliver(broker: settings.Broker, plans: list[Plan], wait_s: float, output: Output, doubts: Doubts) -> list[Delivery]:
@@ -24,11 +24,11 @@ def deliver(broker: settings.Broker, plans: list[Plan], wait_s: float, output: O
     gateways = [plan.gateway for plan in plans]
     with History(gateways) as history:
         intake = history.intake(gateways)
-        why = ""
+        why, pause_s = "", _FIRST_S
         while _open(deliveries) and time.monotonic() < end:
             try:
                 with Link(broker) as link:
-                    why = ""
+                    why, pause_s = "", _FIRST_S
                     link.must_subscribe(below for delivery in deliveries.values() for below in delivery.topics())
                     _follow(link, intake, history, deliveries, end, doubts, output)
             except BrokerError as error:
@@ -38,7 +38,8 @@ def deliver(broker: settings.Broker, plans: list[Plan], wait_s: float, output: O
                 for delivery in deliveries.values():
                     delivery.lost()
                 output.message(f"{error}; trying again.")
-                time.sleep(max(0.0, min(_PAUSE_S, end - time.monotonic())))
+                time.sleep(max(0.0, min(pause_s, end - time.monotonic())))
+                pause_s = min(2 * pause_s, _LAST_S)
         history.commit()
     for delivery in _open(deliveries):
         delivery.give_up(why or "it is not there")

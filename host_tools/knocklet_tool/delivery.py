@@ -10,7 +10,7 @@ tells whether it has this one. If not, it is sealed anew. No MQTT here but the t
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from knocklet.wire.topics import CONFIG, ONLINE, REQUEST, RESPONSE, SET, STATUS, topic
@@ -40,7 +40,7 @@ class Plan:
     `confirm_s`: 0 for no trial; `keep`: confirm it at once."""
 
     gateway: Gateway
-    text: bytes
+    text: bytes = field(repr=False)
     report: ConfigReport | None
     changes: list[Change] | None
     confirm_s: int

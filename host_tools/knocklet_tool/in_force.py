@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from knocklet.wire import sealed
@@ -24,7 +24,7 @@ class InForce:
     """`report`, `text`: None where it is not known. `why`: then."""
 
     report: ConfigReport | None
-    text: bytes | None
+    text: bytes | None = field(repr=False)
     why: str = ""
 
     @property

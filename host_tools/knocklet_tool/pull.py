@@ -1,7 +1,7 @@
 """`knocklet pull`: the configuration in force, from the gateway itself."""
 
 import json as json_
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +20,10 @@ _To = Annotated[
 
 @dataclass
 class ConfigShown:
-    """Without its secrets."""
+    """It is shown without its secrets."""
 
     gateway: str
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
 
     def as_lines(self) -> list[Line]:
         return as_lines(self.config)

@@ -9,6 +9,8 @@ import pytest
 from host.conftest import CONFIG, FILE
 from host.process import Process
 
+from knocklet_tool import config_history, in_force
+from knocklet_tool.delivery import Plan
 from lab.waiting import wait_until
 
 
@@ -183,3 +185,27 @@ def test_ctrl_c(home, sealed_home, moved):
         wait_until(lambda: "set" in sealed_home.commands(), "it came", timeout_s=20, interval_s=0.02)
         assert pushing.end() == 130
         assert "Traceback" not in pushing.stderr
+
+
+def test_no_secret_is_shown(knocklet, home, sealed_home, moved):
+    """Neither a client's key nor steps; and the gateway has them."""
+    assert knocklet("client", "add", "anna", "--gateway", "home", "--open", "ssh", "--kind", "otp").exit_code == 0
+    told = [knocklet("diff"), knocklet("push", "--yes", "--dry-run"), knocklet("push", "--yes", "--json")]
+    key = config(sealed_home)["clients"]["anna"]["key"]
+    knocklet("client", "rotate", "anna", "--gateway", "home")
+    told += [knocklet("push", "--yes"), knocklet("history"), knocklet("pull"), knocklet("rollback", "--yes")]
+    new = json.loads(config_history.load("home")[1].text)["clients"]["anna"]["key"]
+    assert all(result.exit_code == 0 for result in told) and key != new
+    assert "clients.anna.key: changed" in told[3].stdout
+    for secret in (key, new, sealed_home.key.hex(), "41822"):
+        assert all(secret not in result.output for result in told), secret
+    shown = repr([config_history.load("home"), in_force.InForce(None, key.encode()), Plan(None, key.encode(), None, None, 0)])
+    assert key not in shown
+
+
+def test_rollback_of_what_is_not_told(knocklet, known, home, sealed_home):
+    sealed_home.stop()
+    with known.link("admin") as admin:
+        admin.must_publish("knocklet/home/config", b"", retain=True)
+    result = knocklet("rollback", "home", "--yes")
+    assert result.exit_code == 5 and "home has not said which configuration it has" in result.stderr
