@@ -46,7 +46,7 @@ class Engine:
             client.send(b"H\1" + self.name.encode())
             self.connections += 1
             try:
-                while data := client.recv(65536):
+                while data := client.recv(131_072):
                     self.messages.append(data)
                     while not self.reading:
                         time.sleep(0.01)

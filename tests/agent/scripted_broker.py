@@ -5,7 +5,7 @@ import threading
 import time
 
 CONNACK = b"\x20\2\0\0"
-SUBACK = b"\x90\4\xff\xff\1\1"
+SUBACK = b"\x90\5\xff\xff\1\1\1"
 
 
 class ScriptedBroker:
