@@ -40,7 +40,8 @@ REFUSED = (
     + [("close", {"service": "ssh", "source": text}, "source: ") for text in NO_ADDRESSES]
     + [("open", {"service": "ssh", "source": "198.51.100.7", "ttl": value}, "ttl: ") for value in (0, -1, 86401, "60", True)]
     + [("open", {"service": value, "source": "198.51.100.7"}, "service: ") for value in ("", 1, None, ["ssh"], True)]
-    + [("revoke", {"client": value}, "client: ") for value in ("", 1, None, {})]
+    + [("revoke", {"client": value}, "client: ") for value in ("", 1, None, {}, "\n", "Anna", "a" * 33)]
+    + [("close", {"service": value}, "service: ") for value in ("\n", "SSH", "-", "s" * 33, "(owner)")]
     + [("approve", dict(ASKED, boot=value), "boot: ") for value in (-1, "7", True, None, [])]
     + [("deny", dict(ASKED, seq=value), "seq: ") for value in (-1, "7", True, None)]
     + [("confirm", {"version": value}, "version: ")
