@@ -12,6 +12,7 @@ INPUTS = int(os.environ.get("KNOCKLET_FUZZ_INPUTS", "1000000"))
 
 
 FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted
+FILES = INPUTS // 50  # where one costs most: configurations are read, and files are written
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,18 @@ FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted
         ("fuzz_fwknop.py", 32, 40320, FEW // 2),
         ("fuzz_spa.py", 64, 50640, FEW // 2),
         ("fuzz_spa.py", 32, 50320, FEW // 2),
+        ("fuzz_sealed.py", 64, 60640, INPUTS // 2),
+        ("fuzz_sealed.py", 32, 60320, INPUTS // 2),
+        ("fuzz_orders.py", 64, 70640, FILES // 2),
+        ("fuzz_orders.py", 32, 70320, FILES // 2),
         pytest.param("fuzz_fwknop.py", 64, 40641, 5 * FEW, marks=pytest.mark.long),
         pytest.param("fuzz_fwknop.py", 32, 40321, 5 * FEW, marks=pytest.mark.long),
         pytest.param("fuzz_spa.py", 64, 50641, 5 * FEW, marks=pytest.mark.long),
         pytest.param("fuzz_spa.py", 32, 50321, 5 * FEW, marks=pytest.mark.long),
+        pytest.param("fuzz_sealed.py", 64, 60641, 2 * INPUTS, marks=pytest.mark.long),
+        pytest.param("fuzz_sealed.py", 32, 60321, 2 * INPUTS, marks=pytest.mark.long),
+        pytest.param("fuzz_orders.py", 64, 70641, 5 * FILES, marks=pytest.mark.long),
+        pytest.param("fuzz_orders.py", 32, 70321, 5 * FILES, marks=pytest.mark.long),
     ],
 )
 def test_fuzz(fuzzer, bits, seed, inputs):
