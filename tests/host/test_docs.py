@@ -49,7 +49,7 @@ def test_every_key_of_a_gateways_file_is_documented():
 def test_every_request_of_knockletctl_is_documented():
     table = re.search(r"def table.*?return \{(.*?)\}", source("firmware/knocklet/edge/verbs.py"), re.DOTALL)[1]
     verbs = set(re.findall(r'"(\w+)":', table)) | {"events"}
-    assert verbs == {"status", "grants", "close", "reload", "events"}
+    assert verbs == {"status", "grants", "close", "reload", "arm", "disarm", "events"}
     for verb in verbs:
         assert re.search(rf"^\| `{verb}\b", README, re.MULTILINE), verb
         assert verb in re.search(r"_USE = \((.*?)\)  #", source("firmware/knocklet/ctl.py"), re.DOTALL)[1]
