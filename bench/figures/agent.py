@@ -59,6 +59,7 @@ def watched(tls):
         owner = Owner(here.lab, here.directory, engine.run_dir, tls)
         owner.set_up()
         engine.id = NAME
+        engine.trust_clock()
         engine.start()
         owner.start_agent()
         events = queue.SimpleQueue()

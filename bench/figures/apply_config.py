@@ -25,6 +25,7 @@ class Configured(Knocklet):
 
     def write_config(self):
         self.id = NAME
+        self.trust_clock()
         super().write_config()
         key = self.config.with_name("key")
         key.write_bytes(KEY)
