@@ -272,7 +272,7 @@ def service(**fields):
         (config(id=3), "{home}/config.json: id: 3; allowed: 1-32 of a-z"),
         (config(spa_port=0), "spa_port: 0; allowed: 1-65535"),
         (config(fwknop_port="x"), "fwknop_port: 'x'; allowed: 1-65535"),
-        (config(services=[]), "services: allowed: an object with at most 32 entries"),
+        (config(services=[]), "services: allowed: an object with at most 64 entries"),
         (config(services={"SSH": {}}), "services: 'SSH'; allowed: 1-32 of a-z"),
         (config(services={"a": {"index": 1, "port": 1}, "b": {"index": 1, "port": 2}}), "1; allowed: an index of its own"),
         (service(index=256), "services.ssh.index: 256; allowed: 1-255"),
