@@ -49,6 +49,8 @@ def text(name: str, host: str, values: dict[str, Any]) -> str:
         parts.append("\n" + _table("otp", values["otp"]))
     for group in ("services", "sequences", "clients"):
         parts += ["\n" + _table(f"{group}.{each}", fields) for each, fields in values.get(group, {}).items()]
+    if values.get("revoked"):
+        parts.append("\n" + _table("revoked", values["revoked"]))
     return "".join(parts)
 
 

@@ -104,6 +104,8 @@ def _make(
     host = host or described and described.host
     if host is None:
         raise InputError("--host: its name or address, as it is reached from outside")
+    if isinstance(values.get("revoked"), list):   # whose they were the gateway does not know
+        values["revoked"] = {f"key-{each}": each for each in values["revoked"]}
     with store_files.edit() as files:
         found = _clients(name, values, config, clients_file, files)
         try:

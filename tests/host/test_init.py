@@ -137,6 +137,14 @@ def test_from_a_configuration(home, knocklet, config, apart):
     assert "client add" not in result.stderr
 
 
+def test_what_is_revoked_stays_so(home, knocklet, config):
+    """As `knocklet pull` writes it, without names."""
+    revoked = ["00112233445566ff", "a" * 16]
+    result = knocklet("init", home / "gateways", *config(CONFIG | {"revoked": revoked}), "--host", "home.example.net")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(gateway_file.load("home").plaintext())["revoked"] == revoked
+
+
 def test_from_standard_input(home, knocklet, config):
     config()
     stdin = os.dup(0)
