@@ -30,6 +30,7 @@ from .settings import Gateway
 WAITING, ASKED, CONFIRMING, DONE = range(4)
 NOT_SENT = "not sent"   # besides the outcomes of config_history
 _ANSWER_S = 10.0
+_SENDS = 20   # of one configuration
 _CONFIRM = "confirm"
 _ASKED_AT, _CONFIRMED_AT = (RESPONSE + SET,), (RESPONSE + _CONFIRM, gateway_answer.UNREAD)   # the topics of the answers
 
@@ -62,6 +63,7 @@ class Delivery:
         self._answer_s = min(wait_s, _ANSWER_S)
         self._until = 0.0   # when an answer is no longer waited for
         self._began = 0.0
+        self._sends = 0
         self._online = False
         self._reported = plan.report
         self._marks: dict[str, str] = {}   # of the answer that is awaited
@@ -131,19 +133,29 @@ class Delivery:
         known, now = self.plan.report, self._reported
         if known and now and now.version not in (known.version, self.version):
             return self._end(NOT_SENT, "another configuration came there meanwhile: knocklet diff shows it")
-        after = now.version if now else 0
+        if self._sends == _SENDS:   # the broker alone says that it comes and goes
+            return self._end(self.outcome, f"it came and went {_SENDS} times")
+        self._sends += 1
+        before, after = (self.version, self.outcome), now.version if now else 0
         with sealed_config(self.plan.gateway, self.plan.text, self.plan.confirm_s, after) as (version, message):
-            with config_history.edit(self.name) as pushed:   # before it leaves: what is in force there can be found here
-                pushed.append(Pushed(version, self.plan.text, self.plan.confirm_s))
+            self._note_sent(version)   # before it leaves: what is in force there can be found here
             self._began = time.monotonic()
+            self.version, self.outcome = version, SENT   # also where the connection ends just now
             there = link.must_publish(topic(self.name, SET), message) != NO_SUBSCRIBERS
         if not there:
-            with config_history.edit(self.name) as pushed:
-                pushed[:] = [each for each in pushed if each.version != version]
+            self._note_sent(before[0])
+            self.version, self.outcome = before
             return self.lost()
-        self.version, self.outcome, self.phase = version, SENT, ASKED
+        self.phase = ASKED
         self._await({"version": hex_version(version)})
         self._output.remark(f"{self.name}: sent, {len(message)} bytes")
+
+    def _note_sent(self, version: int) -> None:
+        """One entry for all times that it was sent; none, where it was not."""
+        with config_history.edit(self.name) as pushed:
+            pushed[:] = [each for each in pushed if each.version != self.version]
+            if version:
+                pushed.append(Pushed(version, self.plan.text, self.plan.confirm_s))
 
     def _answered(self, link: Link, data: dict[str, Any]) -> None:
         if self.phase == CONFIRMING:
