@@ -59,9 +59,10 @@ def test_note(home):
 
 
 def test_a_trial_that_nobody_confirmed(home):
-    assert Pushed(NOW, b"", 90, TRIAL).told == TRIAL
-    assert Pushed(NOW - 91_000_000, b"", 90, TRIAL).told == "not confirmed"
-    assert Pushed(NOW - 91_000_000, b"", 90, APPLIED).told == APPLIED
+    now = time.time_ns() // 1000
+    assert Pushed(now, b"", 600, TRIAL).told == TRIAL
+    assert Pushed(now - 91_000_000, b"", 90, TRIAL).told == "not confirmed"
+    assert Pushed(now - 91_000_000, b"", 90, APPLIED).told == APPLIED
 
 
 ODD = [{"version": "x", "text": "secret", "confirm_s": 0, "outcome": "in force"}]

@@ -53,7 +53,15 @@ def answer_of(name="home", key=KEY_OF_HOME, kind=ANSWER, ahead=0, text=TEXT, end
     return lambda version: seal(key, name, kind, version + ahead, text) + end
 
 
+def with_another_port(version):
+    """The keystream hides the text, and does not keep anybody from changing it: the mac does."""
+    message = bytearray(answer_of()(version))
+    message[72 + TEXT.index(b"8080")] ^= ord("8") ^ ord("9")
+    return bytes(message)
+
+
 FORGED = {
+    "another port": with_another_port,
     "another key": answer_of(key=OTHER),
     "of another gateway": answer_of(name="attic"),
     "a command": answer_of(kind=COMMAND),
