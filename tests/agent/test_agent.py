@@ -430,7 +430,7 @@ def test_refused_subscription(agent, engine):
 
     def script(connection):
         connection.recv(1000)
-        connection.sendall(CONNACK + b"\x90\4\xff\xff\x80\1")
+        connection.sendall(CONNACK + b"\x90\5\xff\xff\x80\1\1")
         until_gone(connection)
 
     with ScriptedBroker(script) as broker:
