@@ -101,11 +101,17 @@ class Model:
         self.revoked |= self.kept.revoked
 
 
+def make_store(folder):
+    store = ReplayStore(folder + "/state", folder)
+    store.set_floor(1)  # as an engine does when the clock is trusted
+    return store
+
+
 class Both:
     def __init__(self):
         self.model = Model()
         self.messages = []  # every configuration that was sealed, with what it is
-        self.gateway = Gateway(WANTED[0].values, lambda folder: ReplayStore(folder + "/state", folder))
+        self.gateway = Gateway(WANTED[0].values, make_store)
 
     def obeyed(self, message):
         self.gateway.changes = 0

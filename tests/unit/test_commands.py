@@ -43,7 +43,7 @@ class Base(unittest.TestCase):
         return done
 
     def put(self, name, source=SOURCE4, client="front"):
-        self.one.doors.grants.put(self.services[name], source, client, 0)
+        self.one.doors.grants.put(self.services[name], source, client, Time.ms)
 
 
 class TestOpen(Base):

@@ -36,7 +36,6 @@ class TestSlots(unittest.TestCase):
         self.assertEqual(self.slots.confirmed(), [])
         self.assertEqual(self.slots.trial_version(), 0)
         self.slots.end_trial()
-        self.slots.forget()
 
     def test_a_trial_is_not_confirmed(self):
         self.tried(B)

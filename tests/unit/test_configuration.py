@@ -415,6 +415,19 @@ class TestStart(Base):
         self.assertIsNone(self.one.clients)
         self.assertEqual(self.one.warnings, [])
 
+    def test_the_file_again_and_storage_fails(self):
+        """It is in force, and the owner hears that it may not be after a restart."""
+        version = self.kept(MORE)
+        self.one.configuration._slots.forget = full
+        with self.assertRaises(Refused):
+            self.one.apply(True)
+        self.in_force(0, False, SERVICES)
+        self.one.start()
+        self.in_force(version, False, MORE_SERVICES)
+        self.one.apply(True)
+        self.one.configuration._slots.forget = full  # there is nothing to forget
+        self.one.apply(True)
+
     def test_a_path_without_a_folder(self):
         self.assertEqual(Configuration("config.json", self.one.loop, self.one.events, self.one).folder, ".")
 

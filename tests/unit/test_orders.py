@@ -72,6 +72,20 @@ class TestSilence(Base):
         one.push(LESS, 0)
         self.assertEqual(one.do("pull")["status"], "ok")
 
+    def test_a_store_that_was_made_anew(self):
+        """Nobody knows what was taken before: nothing sealed before that, and no configuration until the clock is trusted."""
+        one = self.one
+        one.store.floor_us = one.version + 1
+        for message in (one.command("close_all"), one.config(LESS, 0, version=one.version)):
+            self.assertIsNone(one.orders.obey(message))
+        self.assertEqual(one.do("close_all")["status"], "ok")
+        one.store.floor_us = None
+        lost = "what was taken before is lost: a configuration is taken when the clock is trusted"
+        self.assertEqual(one.push(LESS, 0)["error"], lost)
+        self.assertEqual(one.do("close_all")["status"], "ok")
+        one.store.floor_us = one.version
+        self.assertEqual(one.push(LESS, 0)["status"], "ok")
+
     def test_a_command_is_not_older_than_a_configuration(self):
         """That counts for itself, also when it comes later."""
         one = self.one

@@ -170,6 +170,16 @@ class TestLapse(Base):
         self.assertEqual([one[0] for one in self.open(now_ms=MINUTE_MS)[1]], ["lapsed", "request"])
         self.assertEqual(self.answer(3, now_ms=MINUTE_MS + 1).seq, 3)
 
+    def test_forgotten(self):
+        """Who may not any more: once, and nobody else."""
+        self.open()
+        self.open(client="bob")
+        request = self.wishes.waiting[0]
+        self.what()
+        for told in ([("lapsed", named())], []):
+            self.wishes.forget([request], 5)
+            self.assertEqual((self.what(), [one.client for one in self.wishes.waiting]), (told, ["bob"]))
+
     def test_answered_is_not_lapsed(self):
         self.open()
         self.answer()
