@@ -2,9 +2,10 @@
 anew; and for each thing that can be wrong with a new one, that everything is as it was.
 """
 
+import os
 import unittest
 
-from common.gateway import CONFIG_FILE, KEY, NAME, Gateway, changed, text, whole_file
+from common.gateway import CONFIG_FILE, KEY, KEYS, NAME, Gateway, changed, text, whole_file
 from knocklet.core.errors import ConfigError, KnockletError, Refused
 from knocklet.edge.configuration import Configuration
 from knocklet.wire import sealed
@@ -62,6 +63,9 @@ class Base(unittest.TestCase):
     def in_force(self, version, trial, services):
         one = self.one.configuration
         self.assertEqual((one.version, one.trial, self.one.names()[0]), (version, trial, services))
+
+    def state_files(self):
+        return sorted(os.listdir(self.one.folder + "/state"))
 
     def state_file(self, name):
         return self.one.folder + "/state/config." + name
@@ -268,6 +272,7 @@ class TestRefused(Base):
             self.assertEqual(self.state(), before)
             self.one.wait(60_000)
             self.assertEqual(self.told(), [])
+            self.assertEqual(self.state_files(), [])
         self.one.start()
         self.in_force(0, False, SERVICES)
         self.assertEqual(self.told(), [])
@@ -278,6 +283,7 @@ class TestRefused(Base):
         self.one.refuses = MemoryError()
         self.assertEqual(self.refused(OTHER)[:34], "the configuration needs more memor")
         self.in_force(kept, False, MORE_SERVICES)
+        self.assertEqual(self.state_files(), ["config.sealed"])
         self.assertEqual(self.one.what(), "force")
         self.one.start()
         self.assertEqual(self.told(), [])
@@ -570,7 +576,7 @@ class TestPulled(Base):
         """Not of one that lies there and is no good, nor of one that another key could open."""
         version = self.kept(MORE)
         self.kept(OTHER)
-        for wrong in (self.one.sealed(CONFIG, b"{}"), b"x"):
+        for wrong in (self.one.sealed(CONFIG, b"{}"), sealed.seal(KEYS, CONFIG, 1, b"{}", bytes(16)), b"x"):
             whole_file.write(self.state_file("sealed"), wrong)
             self.one.start()
             self.in_force(version, False, MORE_SERVICES)

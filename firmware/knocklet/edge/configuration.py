@@ -100,7 +100,7 @@ class Configuration:
 
     def values(self):
         """What is confirmed, as values (core.policy.merged)."""
-        for message in self._slots.confirmed() if self._kept and self.key else ():
+        for message in self._slots.confirmed() if self.key else ():
             try:
                 text, version = self._text(message)
                 if version == self._kept:
