@@ -127,7 +127,11 @@ class Gateway:
         self._make_store = make_store or (lambda _folder: self.store)
         whole_file.write(self.folder + "/key", KEY)
         self.write_config(config)
-        self.start()
+        try:
+            self.start()
+        except Exception:  # a test whose setUp() fails has no tearDown()
+            self.end()
+            raise
 
     def write_config(self, config):
         """Into the file."""
