@@ -46,13 +46,18 @@ class ConfigSlots:
         whole_file.remove(self._directory + _TRIAL)
 
     def confirm(self):
-        """What was tried is in force from now on. Raises OSError: it is not then, or perhaps."""
+        """What was tried is in force from now on. Returns whether it is so after a power cut, too. Raises OSError: it is not."""
+        os.stat(self._directory + _TRIAL)
         try:
             os.rename(self._directory + _IN_FORCE, self._directory + _BEFORE)
         except OSError:
             pass  # the first one
         os.rename(self._directory + _TRIAL, self._directory + _IN_FORCE)
-        whole_file.flush_directory(self._directory)
+        try:
+            whole_file.flush_directory(self._directory)
+            return True
+        except OSError:
+            return False
 
     def forget(self):
         """None is in force any more: the older ones go first, so that none of them is while the others go. Raises OSError: one

@@ -147,22 +147,27 @@ class Configuration:
         if found.confirm_s:
             self._events.tell(at_ms, "config_trial", version=_hex(found.version), confirm_s=found.confirm_s)
         else:
-            self._applied()
-            self._stored(self._slots.confirm)  # where that fails, it is in force until a restart
+            self._applied()  # where storing fails, it is in force until a restart
+            self._kept_for_good(self._stored(self._slots.confirm))
         return {"trial": self.trial, "confirm_s": found.confirm_s, "warnings": new.warnings}
 
     def _stored(self, write):
         try:
-            write()
+            return write()
         except OSError as error:
             raise Refused("it cannot be stored (error %d)" % error.errno)
+
+    def _kept_for_good(self, flushed):
+        if not flushed:
+            raise Refused("it is kept, but storage fails: a power cut may bring back what was before")
 
     def confirm(self, version):
         """version: as 16 hex digits. Raises Refused."""
         if not self.trial or version != _hex(self.version):
             raise Refused("no trial of %s; in force: %s%s" % (version, _hex(self.version), ", tried" if self.trial else ""))
-        self._stored(self._slots.confirm)
+        flushed = self._stored(self._slots.confirm)
         self._applied()
+        self._kept_for_good(flushed)
 
     def _applied(self):
         self._in_force(self.version, self.digest, False)

@@ -53,8 +53,10 @@ class Orders:
                 self._remember(asked, found.version)
                 answer["data"] = self._commands.do(asked.verb, fields, found.version)
             answer["status"] = "ok"
-        except (KnockletError, OSError) as error:
+        except KnockletError as error:
             answer["error"] = str(error)
+        except OSError as error:
+            answer["error"] = "the system refused (error %d)" % error.errno
         except MemoryError:
             gc.collect()
             answer["error"] = "the configuration needs more memory; allowed: fewer clients, or a larger heap (-X heapsize=4M)"
