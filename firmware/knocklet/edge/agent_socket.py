@@ -143,7 +143,7 @@ class AgentSocket:
         size = libc.recv(self._client.fileno(), _FIRST, 1, libc.MSG_PEEK | libc.MSG_TRUNC | libc.MSG_DONTWAIT)
         if size < 0:  # nothing there: what comes only now must not be taken for a short one
             raise OSError(libc.EAGAIN)
-        if _FIRST != agent_messages.SEALED:
+        if not size or _FIRST != agent_messages.SEALED:
             return self._client.recv(agent_messages.REQUEST_BYTES + 256)
         if self._orders.has_room():
             try:
