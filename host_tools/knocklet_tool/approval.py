@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from knocklet.wire.report import REQUEST_LAPSES_S
+
 from .errors import RefusedError, ToolError
 from .event_report import EventReport, short
 from .output import Output
@@ -15,7 +17,6 @@ REQUEST = "request"
 ENDS = "approved", "denied", "lapsed"   # what a request comes to
 _MOST = 20   # requests that wait to be asked about
 _PAUSE_S = 1.0   # after one that ended unanswered: who types an answer just then does not mean the next one
-_LAPSES_S = 60   # where the gateway does not say it
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class Request:
 def request_of(event: EventReport) -> Request | None:
     """The request that this event tells, None for other events, and for one that has lapsed."""
     texts = [event.fields.get(key) for key in ("client", "service", "source")]
-    lapses_s = event.fields.get("lapses_s", _LAPSES_S)
+    lapses_s = event.fields.get("lapses_s", REQUEST_LAPSES_S)
     if event.event_type != REQUEST or any(type(text) is not str for text in texts) or type(lapses_s) is not int:
         return None
-    ends = event.ts + min(lapses_s, _LAPSES_S)
+    ends = event.ts + min(lapses_s, REQUEST_LAPSES_S)
     return Request(event.gateway, event.boot, event.seq, *map(str, texts), ends) if time.time() < ends else None
 
 

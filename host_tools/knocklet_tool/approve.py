@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import ujson
 
+from knocklet.wire.report import REQUEST_LAPSES_S
 from knocklet.wire.topics import EVENT, topic
 
 from . import settings
@@ -24,7 +25,7 @@ from .sealed_request import keys_of
 from .settings import Gateway, Settings
 
 _WAIT_S = 60.0
-_LOOK_BACK_S = 60
+_LOOK_BACK_S = REQUEST_LAPSES_S
 _EVENTS = 10_000   # that are looked through, the newest first
 
 _Service = Annotated[str | None, typer.Argument(metavar="[SERVICE]", help="Only a request for this service.")]

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from knocklet.wire.sealed import TRIAL_S
+
 from . import in_force, settings, workspace
 from .config_difference import changes, only_takes_away
 from .deliver import deliver
@@ -27,7 +29,7 @@ _WEEK_S = 604_800
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=" ", help="Show what would change, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", metavar=" ", help="Do not ask.")]
 ConfirmS = Annotated[
-    int | None, typer.Option("--confirm-s", min=30, max=600, metavar="S", help="Seconds of trial; 90 if not given.")
+    int | None, typer.Option("--confirm-s", min=TRIAL_S[0], max=TRIAL_S[1], metavar="S", help="Seconds of trial; 90 if not given.")
 ]
 NoConfirm = Annotated[
     bool, typer.Option("--no-confirm", metavar=" ", help="Leave it on trial: it ends by itself unless `confirm` keeps it.")

@@ -114,8 +114,8 @@ def wrong(data, text, floors, now_us):
         found = gate.header(data, floors.get, now_us)
     except Exception as error:  # any at all is a failure, and the input is told with it
         return "raised %r" % error, False
-    if gate.refused != ({expected: 1} if expected else {}) or (found is None) != bool(expected):
-        return "says %r, plainly %s" % (gate.refused, expected), False
+    if gate.dropped != ({expected: 1} if expected else {}) or (found is None) != bool(expected):
+        return "says %r, plainly %s" % (gate.dropped, expected), False
     if expected:
         return None, False
     if text is None:

@@ -107,7 +107,7 @@ def test_not_even_answered(lab, engine, attacker, kept, config, anna):
     for message, why in silent_ones(attacker, kept, config):
         assert attacker.told(message) is None, (why, message)
         counted[why] = counted.get(why, 0) + 1
-        assert engine.ask("status")["sealed_refused"] == counted, message
+        assert engine.ask("status")["sealed_dropped"] == counted, message
     after = state(lab, engine)
     assert before == after
     engine.ask("close", all=True)
@@ -163,7 +163,7 @@ def test_answered_and_not_obeyed(lab, engine, attacker, config):
         assert answer and answer["status"] == "error" and why in answer["error"], (message, why, answer)
         assert "\n" not in answer["error"]
     assert state(lab, engine) == before
-    assert engine.ask("status")["sealed_refused"] == {}
+    assert engine.ask("status")["sealed_dropped"] == {}
     assert opens(lab, engine, FRONT, BACK, SIDE) == [FRONT, BACK]
 
 
@@ -200,7 +200,7 @@ def test_flood(lab, dut, anna, bits):
         flooding = threading.Thread(target=flood)
         flooding.start()
         try:
-            refused = lambda: dut.ask("status")["sealed_refused"]  # noqa: E731
+            refused = lambda: dut.ask("status")["sealed_dropped"]  # noqa: E731
             wait_until(lambda: refused().get("mac", 0) >= 6, "it has warmed up", 10)
             before_kb = rss_kb(dut)
             assert knock(lab, dut, anna.packet(SSH)) == "accepted"

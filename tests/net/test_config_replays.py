@@ -71,7 +71,7 @@ class TestAgain:
         dut.restart()
         assert self.again(lab, dut, messages[::-1]) == []
         assert self.changed(lab, dut, state, ["counts", "boot"]) == set()
-        assert dut.ask("status")["sealed_refused"] == {"old": len(messages)}
+        assert dut.ask("status")["sealed_dropped"] == {"old": len(messages)}
         assert opens(lab, dut, FRONT, BACK, SIDE) == [FRONT, BACK, SIDE]
 
     def test_without_the_store(self, lab, dut, before):

@@ -63,7 +63,7 @@ class TestNotConfirmed:
         refused(holder.ask("confirm", version=began["version"]), "no trial of ")
         before = engine.ask("status")
         holder.agent.sealed(message)
-        wait_until(lambda: engine.ask("status")["sealed_refused"] == {"old": 1}, "the message sent again is counted")
+        wait_until(lambda: engine.ask("status")["sealed_dropped"] == {"old": 1}, "the message sent again is counted")
         assert in_force(engine) == FILE == before["config"]
 
     def test_after_one_that_was_kept(self, lab, quick, engine, holder, config):

@@ -106,7 +106,7 @@ def test_every_verb(lab, dut, agent, asked):
             sent += 1
     wait_until(lambda: dut.ask("status")["agent"]["messages"] >= messages + sent, "all were looked at", 10)
     status = dut.ask("status")
-    assert (status["agent"]["requests"], status["agent"]["sealed"], status["sealed_refused"]) == (0, 0, {})
+    assert (status["agent"]["requests"], status["agent"]["sealed"], status["sealed_dropped"]) == (0, 0, {})
     assert state(lab, dut) == before
     assert [topic for _, _, topic, _ in agent.nothing_for(0.3) if topic.startswith("response/")] == []
 
@@ -148,7 +148,7 @@ def test_in_the_place_of_sealed_ones(lab, dut, agent, asked):
     ]
     for text in texts:
         agent.sealed(json.dumps({**text, "transaction": "t"}).encode().ljust(200))
-    wait_until(lambda: dut.ask("status")["sealed_refused"] == {"form": 3}, "all were looked at")
+    wait_until(lambda: dut.ask("status")["sealed_dropped"] == {"form": 3}, "all were looked at")
     assert state(lab, dut) == before
 
 

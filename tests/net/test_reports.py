@@ -6,12 +6,14 @@
 import json
 import os
 import random
+import shutil
 import socket
 import stat
 import subprocess
 import time
 
 import pytest
+from net.clients import write_store
 from net.marks import one_firewall
 
 from knocklet.core import agent_messages
@@ -36,6 +38,8 @@ def config(config):
 @pytest.fixture
 def engine(engine):
     engine.write_key(KEY)
+    write_store(engine.state_dir)  # of a gateway that was in use before, and whose clock is right
+    engine.trust_clock()
     return engine
 
 
@@ -114,10 +118,11 @@ def test_events_wait_for_the_agent_and_outlive_the_engine(lab, dut):
     dut.expect_event("opened")
     with FakeAgent(dut, KEY) as agent:
         agent.start()
-        found = [agent.expect("event")[1] for _ in range(4)]
-    assert [(e["seq"], e["event_type"]) for e in found[:3]] == [(1, "started"), (2, "opened"), (1, "started")]
-    assert found[0]["boot"] == found[1]["boot"] < found[2]["boot"] == found[3]["boot"]
-    assert found[2]["restored"] == 1
+        found = [agent.expect("event")[1] for _ in range(6)]
+    first = [(1, "clock_trusted"), (2, "started"), (3, "opened")]
+    assert [(event["seq"], event["event_type"]) for event in found[:5]] == first + first[:2]
+    assert {event["boot"] for event in found[:3]} < {event["boot"] for event in found}
+    assert len({event["boot"] for event in found[3:]}) == 1 and found[4]["restored"] == 1
 
 
 @one_firewall
@@ -133,8 +138,8 @@ def test_a_full_outbox_counts_what_it_drops(lab, dut):
             seqs.append(content["seq"])
             if content["event_type"] == "dropped":
                 told = content["count"]
-                assert content["grants"] == told - 1  # "started" has made room first
-    made = 1 + 2 * rounds  # started, opened and closed each
+                assert content["grants"] == told - 2  # the two of the start have made room first
+    made = 2 + 2 * rounds  # clock_trusted, started, opened and closed each
     assert told == made - PLACES
     assert seqs == list(range(made - PLACES + 1, made + 2))  # the last one tells how many
 
@@ -369,7 +374,8 @@ def test_a_bad_key(lab, engine, key, mode, words):
 @one_firewall
 def test_starts_that_cannot_be_counted(lab, engine):
     """No state directory can be made: it goes on, and says so."""
-    engine.config_path.with_name("state").touch()
+    shutil.rmtree(engine.state_dir)
+    engine.state_dir.touch()
     boots = []
     for _ in range(2):
         engine.start()

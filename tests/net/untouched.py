@@ -4,7 +4,7 @@ from net import kernel
 
 from knocklet.core.replay_records import merge
 
-_MOVES = ("uptime_s", "wakeups", "heap_alloc_bytes", "heap_free_bytes", "sealed_refused", "agent", "packets", "attempts")
+_MOVES = ("uptime_s", "wakeups", "heap_alloc_bytes", "heap_free_bytes", "sealed_dropped", "agent", "packets", "attempts")
 _STORE = ("replay.a", "replay.b")
 
 

@@ -280,7 +280,7 @@ def test_kill_at_each_call(tmp_path, checker, kind, bits):
             answers = store.answers()
         store.kill()
         checker.state, checker.run = store.state, store.run
-        lines = re.findall(r"^(\w+)(\(\w+)", (folder / "log").read_text(), re.M)
+        lines = re.findall(r"^(\w+)(\(\w*)", (folder / "log").read_text(), re.M)
         return answers, [name for name, _ in lines[: lines.index(("write", "(1")) + 1]] if answers else [], case
 
     answers, names, case = run(0)

@@ -40,6 +40,9 @@ class WallClock(Clock):
     def start(self):
         self.runs = True
 
+    def stop(self):
+        self.runs = False
+
 
 class Policy:
     def __init__(self, clients, spa_port=62201):
@@ -121,11 +124,15 @@ class TestApply(Base):
         self.assertEqual({one.client.name for one in self.knocks.sequences.values()}, {self.bob.name})
 
     def test_without_clients(self):
-        """The clock runs on: the owner's sealed messages want it, too."""
+        """Nobody wants the clock; but the owner's sealed messages do, where there can be any."""
         self.apply()
+        self.assertTrue(self.clock.runs)
+        self.apply([])
+        self.assertFalse(self.clock.runs)
+        self.assertEqual(self.knocks.sequences, {})
+        self.knocks.keep_always([(b"gateways", 1)])
         self.apply([])
         self.assertTrue(self.clock.runs)
-        self.assertEqual(self.knocks.sequences, {})
 
     def test_kept_always(self):
         self.knocks.keep_always([(b"gateways", 1)])

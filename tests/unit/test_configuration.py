@@ -266,9 +266,9 @@ class TestRefused(Base):
 
     def test_a_firewall_that_refuses(self):
         before = self.state()
-        for error in (KnockletError("no sets"), OSError(12)):
+        for error, line in ((KnockletError("no sets"), "%s"), (OSError(12), "the system refused: %s")):
             self.one.refuses = error
-            self.assertEqual(self.refused(MORE), str(error))
+            self.assertEqual(self.refused(MORE), line % error)
             self.assertEqual(self.state(), before)
             self.one.wait(60_000)
             self.assertEqual(self.told(), [])

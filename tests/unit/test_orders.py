@@ -38,7 +38,7 @@ class TestSilence(Base):
         ):  # fmt: skip
             self.assertIsNone(one.orders.obey(message))
         self.assertEqual((one.done, one.changes, self.floors()), ([], 0, (0, 0)))
-        self.assertEqual(sum(one.orders.gate.refused.values()), 9)
+        self.assertEqual(sum(one.orders.gate.dropped.values()), 9)
 
     def test_each_once(self):
         one = self.one
@@ -49,7 +49,7 @@ class TestSilence(Base):
                 self.assertIsNone(one.orders.obey(message))
             one.start()
             self.assertIsNone(one.orders.obey(message))
-        self.assertEqual(one.orders.gate.refused, {"old": 1})
+        self.assertEqual(one.orders.gate.dropped, {"old": 1})
 
     def test_in_their_order(self):
         """What is held back is older than what came before it; each kind by itself."""
@@ -58,7 +58,7 @@ class TestSilence(Base):
         self.assertEqual(one.orders.obey(second)[1]["status"], "ok")
         self.assertIsNone(one.orders.obey(first))
         self.assertEqual(one.orders.obey(config)[1]["status"], "ok")
-        self.assertEqual(one.orders.gate.refused, {"old": 1})
+        self.assertEqual(one.orders.gate.dropped, {"old": 1})
 
     def test_not_older_than_what_is_in_force(self):
         """Also where the store was made anew and knows no floor."""

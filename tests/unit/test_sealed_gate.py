@@ -90,7 +90,7 @@ class TestHeader(unittest.TestCase):
         for made, floor, now_us, reason in SILENT:
             gate = SealedGate(KEYS, 0)
             self.assertIsNone(gate.header(made, lambda _kind, floor=floor: floor, now_us))
-            self.assertEqual(gate.refused, {reason: 1})
+            self.assertEqual(gate.dropped, {reason: 1})
 
     def test_passed(self):
         gate = SealedGate(KEYS, 0)
@@ -98,7 +98,7 @@ class TestHeader(unittest.TestCase):
             found = gate.header(made, lambda _kind, floor=floor: floor, now_us)
             self.assertEqual(found.version, int.from_bytes(made[24:32], "big"))
             self.assertEqual(found.kind, made[4])
-        self.assertEqual(gate.refused, {})
+        self.assertEqual(gate.dropped, {})
 
     def test_each_kind_has_its_floor(self):
         gate = SealedGate(KEYS, 0)
@@ -106,7 +106,7 @@ class TestHeader(unittest.TestCase):
         for kind in floors:
             self.assertIsNone(gate.header(message(kind, floors[kind]), floors.get, NOW))
             self.assertEqual(gate.header(message(kind, floors[kind] + 1), floors.get, NOW).kind, kind)
-        self.assertEqual(gate.refused, {"old": 2})
+        self.assertEqual(gate.dropped, {"old": 2})
 
     def test_each_bit_counts(self):
         gate = SealedGate(KEYS, 0)
@@ -114,7 +114,7 @@ class TestHeader(unittest.TestCase):
         for bit in range(8 * len(made)):
             if gate.header(bit_flipped(made, bit), lambda _kind: 0, None):
                 self.fail("bit %d does not matter" % bit)
-        self.assertEqual(sum(gate.refused.values()), 8 * len(made))
+        self.assertEqual(sum(gate.dropped.values()), 8 * len(made))
 
     def test_what_is_cheap_comes_before_the_mac(self):
         """However much junk there is, it costs no MAC."""
@@ -133,7 +133,7 @@ class TestHeader(unittest.TestCase):
         gate = SealedGate(KEYS, 0)
         for _ in range(3):
             gate.header(b"", None, NOW)
-        self.assertEqual(gate.refused, {"form": 3})
+        self.assertEqual(gate.dropped, {"form": 3})
 
 
 class TestText(unittest.TestCase):
@@ -179,7 +179,7 @@ class TestRoom(unittest.TestCase):
                 return sum([gate.has_room((start + after_ms) % WRAP_MS) for _ in range(50)])
 
             self.assertEqual([burst(at_ms) for at_ms in (0, 249, 250, 499, 1000, 60_000)], [4, 0, 1, 0, 3, 4])
-            self.assertEqual(gate.refused, {"too_many": 300 - 12})
+            self.assertEqual(gate.dropped, {"too_many": 300 - 12})
 
 
 if __name__ == "__main__":

@@ -13,15 +13,14 @@ _BURST = 4
 _EACH_MS = 250  # so many ms give room for one more: 4 a second
 _AHEAD_US = 86_400_000_000  # a version may be ahead of the trusted clock by a day
 _US_PER_S = 1_000_000
-REASONS = ("too_many", "form", "old", "ahead", "mac")  # of silence; counted
 
 
 class SealedGate:
-    """refused: reason -> how many messages."""
+    """dropped: reason -> how many messages: too_many, form, old, ahead, mac."""
 
     def __init__(self, keys, now_ms):
         """keys: wire.sealed.SealKeys."""
-        self.refused = {}
+        self.dropped = {}
         self._keys = keys
         self._room_ms = _BURST * _EACH_MS
         self._since_ms = now_ms
@@ -37,7 +36,7 @@ class SealedGate:
         return True
 
     def _silent(self, reason):
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def header(self, message, floor, now_us):
         """The Header of a message that is authentic and new, None for others. floor(kind): the last version that was taken;

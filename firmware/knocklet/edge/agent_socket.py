@@ -149,7 +149,7 @@ class AgentSocket:
             try:
                 return self._client.recv(min(size, 2 + SEALED_BYTES))
             except MemoryError:
-                pass
+                self.counts["bad_messages"] += 1
         self._client.recv(1)
         return None
 

@@ -62,7 +62,10 @@ class ClientKnocks:
         pairs += [(client.fingerprint, service.index) for client, service in policy.otp.pairs]
         self.store.keep(pairs + self._always)
         self._admission.keep({fingerprint for fingerprint, _ in pairs})
-        self.clock.start()
+        if policy.clients or self._always:
+            self.clock.start()
+        else:
+            self.clock.stop()
         self._set_time()
 
     def keep_always(self, pairs):

@@ -25,7 +25,7 @@ class ConfigSlots:
 
     def trial_version(self):
         """Of a trial that nobody has ended, 0 when there is none. It is only told."""
-        return int.from_bytes(whole_file.read(self._directory + _TRIAL, 32)[24:32], "big")
+        return sealed.version_of(whole_file.read(self._directory + _TRIAL, sealed.BYTES))
 
     def prepare_trial(self, message):
         """Before it is in force: then put_trial() or drop_trial(). Raises OSError, and then nothing has changed."""
@@ -46,7 +46,7 @@ class ConfigSlots:
         whole_file.remove(self._directory + _TRIAL)
 
     def confirm(self):
-        """What was tried is in force from now on. Returns whether it is so after a power cut, too. Raises OSError: it is not."""
+        """What was tried is in force from now on. Returns whether it still is after a power cut. Raises OSError: it is not."""
         os.stat(self._directory + _TRIAL)
         try:
             os.rename(self._directory + _IN_FORCE, self._directory + _BEFORE)

@@ -83,7 +83,7 @@ class Configuration:
     def _text(self, message):
         """(its text, its version). It lies where root alone writes, and is checked all the same. Raises ConfigError."""
         try:
-            keys = sealed.SealKeys(self.key, message[8:24])
+            keys = sealed.SealKeys(self.key, sealed.gateway_of(message))
             found = sealed.header(message, keys.gateway_id)
         except ValueError as error:
             raise ConfigError(str(error))

@@ -56,7 +56,7 @@ class Orders:
         except KnockletError as error:
             answer["error"] = str(error)
         except OSError as error:
-            answer["error"] = "the system refused (error %d)" % error.errno
+            answer["error"] = "the system refused: %s" % error
         except MemoryError:
             gc.collect()
             answer["error"] = "the configuration needs more memory; allowed: fewer clients, or a larger heap (-X heapsize=4M)"

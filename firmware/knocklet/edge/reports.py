@@ -108,7 +108,7 @@ class Reports:
             "armed": engine.wishes.armed,
             "config": "%016x" % engine.configuration.version,
             "trial": engine.configuration.trial,
-            "sealed_refused": engine.orders.gate.refused,
+            "sealed_dropped": engine.orders.gate.dropped,
         }
         if engine.clients:
             state["clock_trusted"] = engine.clients.clock.trusted

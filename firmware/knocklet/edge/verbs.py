@@ -50,7 +50,7 @@ class Verbs:
                       % (engine.configuration.version, ", tried" if engine.configuration.trial else ""),
             "armed": engine.wishes.armed,
             "requests": [request.fields() for request in engine.wishes.waiting],
-            "sealed_refused": engine.orders.gate.refused if engine.orders else "no key",
+            "sealed_dropped": engine.orders.gate.dropped if engine.orders else "no key",
             "agent": engine.agent.counts if engine.agent else "no id, or see warnings",
         }
 

@@ -6,9 +6,10 @@ A request waits a minute for its answer. A client has one at a time for a servic
 from ..core.clock import after, left
 from ..core.errors import Refused
 from ..wire.addresses import format_address
+from ..wire.report import REQUEST_LAPSES_S
 
 _LIMIT = 16  # requests that wait: those who have a key can make no more of them
-_LAPSE_MS = 60_000
+_LAPSE_MS = 1000 * REQUEST_LAPSES_S
 
 
 class _Request:
@@ -54,7 +55,7 @@ class Wishes:
             return self._doors.refuse(now_ms, service, client, address, "too many requests wait for approval")
         request = _Request(service, address, client, wanted_s, after(now_ms, _LAPSE_MS))
         self.waiting.append(request)
-        request.seq = self._events.tell(now_ms, "request", lapses_s=_LAPSE_MS // 1000, **request.fields())
+        request.seq = self._events.tell(now_ms, "request", lapses_s=REQUEST_LAPSES_S, **request.fields())
         self._loop.sooner(self._lapses, now_ms, _LAPSE_MS)
         return True
 

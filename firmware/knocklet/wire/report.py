@@ -14,6 +14,7 @@ EVENT_TYPES = (
     "denied", "lapsed", "config_trial", "config_applied", "config_rolled_back", "clock_trusted", "clock_untrusted",
     "store_failed", "firewall_changed", "interface_up", "interface_down", "dropped", "started",
 )  # fmt: skip
+REQUEST_LAPSES_S = 60  # an event "request" waits so long for its answer
 _MAC = b',"mac":"'
 _MAC_AT = -(len(_MAC) + 64 + 2)  # from the end
 

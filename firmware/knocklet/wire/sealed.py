@@ -41,6 +41,16 @@ class Header:
     """kind, version, not_before, expires, confirm_s of a message, as they are: only is_from() says whose they are."""
 
 
+def gateway_of(message):
+    """The 16 bytes of the gateway that a message says it is for."""
+    return message[8:24]
+
+
+def version_of(message):
+    """The version that a message, or its beginning, says it has; 0 for what is too short."""
+    return int.from_bytes(message[24:32], "big")
+
+
 def header(message, gateway):
     """The Header of a message for this gateway_id. Raises ValueError for what has another form, or is for another one."""
     if not BYTES <= len(message) <= LIMIT_BYTES:
