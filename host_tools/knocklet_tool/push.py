@@ -29,7 +29,8 @@ _WEEK_S = 604_800
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=" ", help="Show what would change, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", metavar=" ", help="Do not ask.")]
 ConfirmS = Annotated[
-    int | None, typer.Option("--confirm-s", min=TRIAL_S[0], max=TRIAL_S[1], metavar="S", help="Seconds of trial; 90 if not given.")
+    int | None,
+    typer.Option("--confirm-s", min=TRIAL_S[0], max=TRIAL_S[1], metavar="S", help="Seconds of trial; 90 if not given."),
 ]
 NoConfirm = Annotated[
     bool, typer.Option("--no-confirm", metavar=" ", help="Leave it on trial: it ends by itself unless `confirm` keeps it.")
