@@ -96,7 +96,7 @@ class Delivery:
             try:
                 self._answered(link, gateway_answer.data(report))
             except RefusedError as error:
-                self._end(APPLIED) if self._reported_as(trial=False) else self._end(REFUSED, str(error))
+                self._end(APPLIED if self._reported_as(trial=False) else REFUSED, str(error))
 
     @property
     def _awaited(self) -> tuple[str, ...]:

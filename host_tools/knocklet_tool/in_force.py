@@ -39,6 +39,8 @@ def look(stored: Settings, gateways: list[Gateway], wait_s: float, output: Outpu
     found = {}
     for gateway, kept in zip(gateways, ask(stored, gateways, (CONFIG,), min(wait_s, _LOOK_S), output)):
         report = from_fields(kept.fields(CONFIG))
+        if kept.status != OFFLINE.decode():
+            report = _asked(stored, gateway, wait_s, output) or report
         text = config_history.with_sha256(gateway.name, report.sha256) if report else None
         found[gateway.name] = InForce(report, text)
         if text is None and kept.status == OFFLINE.decode():
@@ -49,6 +51,15 @@ def look(stored: Settings, gateways: list[Gateway], wait_s: float, output: Outpu
             except (GatewayError, RefusedError) as error:
                 found[gateway.name].why = str(error)
     return found
+
+
+def _asked(stored: Settings, gateway: Gateway, wait_s: float, output: Output) -> ConfigReport | None:
+    """From the gateway itself: a broker may show an older report. None from one that does not answer, or does not tell."""
+    try:
+        data = command(stored.the_broker(), gateway, "selftest", {}, min(wait_s, _LOOK_S), output).data
+    except (GatewayError, RefusedError):
+        return None
+    return from_fields({**data, "version": data.get("config")})
 
 
 def pull(stored: Settings, gateway: Gateway, wait_s: float, output: Output) -> bytes:

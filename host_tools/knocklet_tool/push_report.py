@@ -25,7 +25,8 @@ class PushReport:
     def as_lines(self) -> list[Line]:
         lines: list[Line] = [self._nothing(plan) for plan in self.same]
         for delivery in self.deliveries:
-            lines.append((f"{delivery.name}: {self._words(delivery)}", _STYLES[delivery.outcome]))
+            style = "yellow" if delivery.why and delivery.outcome == APPLIED else _STYLES[delivery.outcome]
+            lines.append((f"{delivery.name}: {self._words(delivery)}", style))
             lines += [(f"{delivery.name}: warning: {line}", "yellow") for line in delivery.warnings]
         return lines
 
@@ -50,6 +51,8 @@ class PushReport:
             if delivery.why:
                 return f"{left}, not confirmed: {delivery.why}; knocklet confirm {name} keeps it, else it ends by itself"
             return f"{left}; knocklet confirm {name} keeps it, knocklet rollback {name} ends it"
+        if delivery.why:
+            return f"{APPLIED}, {version}, but {delivery.why.removeprefix(f'{delivery.name} ')}"
         return f"{APPLIED}, {version}, {delivery.took_s:.2f} s"
 
     def _forged(self, delivery: Delivery) -> bool:
@@ -76,7 +79,7 @@ class PushReport:
         """Refused before forged before missing."""
         outcomes = [delivery.outcome for delivery in self.deliveries]
         missing = [d for d in self.deliveries if d.outcome in (NOT_SENT, SENT) or d.outcome == TRIAL and d.why]
-        if REFUSED in outcomes:
+        if REFUSED in outcomes or any(d.outcome == APPLIED and d.why for d in self.deliveries):
             return RefusedError.exit_code
         if any(self._forged(delivery) for delivery in missing):
             return ForgedError.exit_code

@@ -146,7 +146,7 @@ class Gateway:
         self.configuration = configuration.Configuration(self.folder + "/config.json", self.loop, self.events, self)
         self.interfaces = self
         self.all = [Interface("wan0", True)]
-        self.clients = self.floors = self.policy = self.refuses = None
+        self.clients = self.floors = self.policy = self.refuses = self.orders = None
         self.warnings = []
         self.changes = 0
         self._rights = Rights()

@@ -218,7 +218,8 @@ class TestOther(Base):
 
     def test_selftest(self):
         checks = {"wan0": "ok", "clock": "ok", "store": "ok", "warnings": "ok", "firewall": "ok"}
-        self.assertEqual(self.good("selftest"), {"checks": checks})
+        in_force = {"config": "0" * 16, "sha256": self.one.configuration.digest, "trial": False}
+        self.assertEqual(self.good("selftest"), dict(in_force, checks=checks))
         for change, key, line in (
             (lambda: setattr(self.one.all[0], "up", False), "wan0", "down"),
             (lambda: setattr(self.one.store, "failing", True), "store", "cannot be written"),
@@ -227,7 +228,7 @@ class TestOther(Base):
         ):
             change()
             self.one.orders._remember = lambda asked, version: None  # a store that fails would refuse it
-            self.assertEqual(self.good("selftest"), {"checks": changed(checks, **{key: line})})
+            self.assertEqual(self.good("selftest"), dict(in_force, checks=changed(checks, **{key: line})))
             checks[key] = line
         self.one.clients.clock.trusted = False
         self.assertEqual(self.one.orders._commands._selftest({})["checks"]["clock"], "not trusted")

@@ -26,9 +26,9 @@ OLD = {
 GONE = "(gone)"
 # Where in OLD, what is put there, and does that only take away?
 CHANGES = (
-    ("services.ssh", GONE, True),
-    ("services", {}, True),
-    ("services", GONE, True),
+    ("services.ssh", GONE, False),
+    ("services", {}, False),
+    ("services", GONE, False),
     ("sequences.front", GONE, True),
     ("sequences", GONE, True),
     ("clients.anna", GONE, True),

@@ -58,7 +58,8 @@ class ReplayTable:
         return place
 
     def keep(self, keys):
-        """These are in the policy: all others may give way when there is no room, the lowest value first."""
+        """These are in the policy: all others may give way when there is no room, the lowest value first; what is
+        revoked (HIGHEST) never does."""
         for place in range(PLACES):
             self._may_go[place] = 1
         for key in keys:
@@ -89,12 +90,13 @@ class ReplayTable:
 
     def _room(self):
         """A free place, or the one that can be spared most, or -1."""
-        best = -1
+        best, lowest = -1, HIGHEST
         for place in range(FLOOR_PLACE + 1, PLACES):
             if not is_taken(self.memory, place):
                 return place
-            if self._may_go[place] and (best < 0 or value_of(self.memory, place) < value_of(self.memory, best)):
-                best = place
+            value = value_of(self.memory, place)
+            if self._may_go[place] and value < lowest:
+                best, lowest = place, value
         return best
 
     def _put(self, place, key, value):

@@ -34,7 +34,8 @@ class AgentSocket:
     def __init__(self, directory, uid, loop, reports, requests, orders, clock):
         """directory: made here; uid: the agent's user. requests(verb, payload) -> answer (dict); orders: edge.orders.Orders;
         clock() -> ms."""
-        self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "sealed": 0, "paused": 0}
+        self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "sealed": 0, "paused": 0,
+                       "no_memory": 0}  # fmt: skip
         self._uid = uid
         self._loop = loop
         self._reports = reports
@@ -124,15 +125,17 @@ class AgentSocket:
                 return
             self._spend()
             self.counts["messages"] += 1
-            if data is None:
-                continue
             try:
-                message = agent_messages.parse(data)
+                message = agent_messages.parse(data) if data is not None else None
             except ValueError:
                 self.counts["bad_messages"] += 1
                 self._leave()
                 return
-            self._obey(message)
+            except MemoryError:
+                message = None
+                self.counts["no_memory"] += 1
+            if message:
+                self._obey(message)
         if flags & (select.POLLHUP | select.POLLERR):
             self._leave()
         else:
@@ -149,7 +152,7 @@ class AgentSocket:
             try:
                 return self._client.recv(min(size, 2 + SEALED_BYTES))
             except MemoryError:
-                self.counts["bad_messages"] += 1
+                self.counts["no_memory"] += 1
         self._client.recv(1)
         return None
 
@@ -180,7 +183,10 @@ class AgentSocket:
 
     def _answer(self, verb, fields):
         topic = topics.RESPONSE + verb
-        self._publish(0, 0, topic, self._reports.make(topic, fields))
+        try:
+            self._publish(0, 0, topic, self._reports.make(topic, fields))
+        except MemoryError:
+            self.counts["no_memory"] += 1
 
     # What it is told
 

@@ -14,6 +14,7 @@ from ..wire.addresses import family_of
 from ..wire.otp_ports import SLOT_US, SLOTS_VALID
 from ..wire.spa_packet import MINUTE_US, OPEN
 from . import mac_speed
+from .floors import is_revoked
 from .replay_store import SETTLE_MS, ReplayStore
 from .signed_knocks import SignedKnocks
 from .wall_clock import WallClock
@@ -136,6 +137,8 @@ class ClientKnocks:
         floor_us = self.store.floor_us
         if not self.clock.trusted or floor_us is None:
             return verdict.CLOCK_NOT_TRUSTED
+        if is_revoked(self.store, client.fingerprint):
+            return verdict.NOT_ALLOWED
         if slot <= self.store.last(client.fingerprint, service.index) or (slot - SLOTS_VALID) * SLOT_US <= floor_us:
             return verdict.OTP_USED
         if family_of(source) not in service.families:

@@ -1,12 +1,12 @@
 """What the owner's sealed commands do. Each function takes the checked fields (core/command.py) and gives the answer's data."""
 
 import json
-import os
 from binascii import b2a_base64
 
 from ..core.errors import KnockletError, Refused
 from ..wire import sealed
 from ..wire.addresses import format_address
+from ..wire.hmac import hmac
 from .loop import now_ms
 
 _OWNER = "(owner)"  # client of a grant that the owner's command has opened: no sequence's or client's name
@@ -95,27 +95,27 @@ class Commands:
         floors = self._engine.floors
         if not floors.arm(armed, floors.next_version(version), now_ms()) and armed:  # one given here may be of a wrong clock
             raise Refused("it cannot be stored")
-        self._engine.wishes.armed = armed
+        self._engine.wishes.arm(armed, now_ms())
         return {"armed": armed}
 
     def _revoke(self, fields):
         """A client's key, for ever; what it has opened is closed and cut."""
         engine = self._engine
-        for client in engine.policy.clients:
-            if client.name == fields["client"]:
-                before = len(engine.doors.grants.live)
-                if not engine.revoke([key for key in (client.fingerprint, client.fwknop_fingerprint) if key]):
-                    raise Refused("it is refused from now on, but that cannot be stored: a restart forgets it")
-                return {"closed": before - len(engine.doors.grants.live)}
-        allowed = ", ".join([client.name for client in engine.policy.clients])
-        raise Refused("client: found '%s'; allowed: %s" % (fields["client"], allowed))
+        keys = engine.configuration.keys_of(fields["client"])
+        if not keys:
+            allowed = ", ".join([client.name for client in engine.policy.clients])
+            raise Refused("client: found '%s'; allowed: %s" % (fields["client"], allowed))
+        before = len(engine.doors.grants.live)
+        if not engine.revoke(keys):
+            raise Refused("it is refused from now on, but that cannot be stored: a restart forgets it")
+        return {"closed": before - len(engine.doors.grants.live)}
 
     def _reload(self, _fields):
         self._engine.apply()
         return {"warnings": self._engine.warnings}
 
     def _selftest(self, _fields):
-        """By name: "ok", or what is wrong."""
+        """By name: "ok", or what is wrong; and which configuration is in force, fresher than any report at the broker."""
         engine = self._engine
         checks = {interface.name: "ok" if interface.up else "down" for interface in engine.interfaces.all}
         checks["clock"] = "ok" if engine.clients.clock.trusted else "not trusted"
@@ -126,14 +126,21 @@ class Commands:
             checks["firewall"] = "ok"
         except KnockletError as error:
             checks["firewall"] = str(error)
-        return {"checks": checks}
+        configuration = engine.configuration
+        return {
+            "checks": checks,
+            "config": "%016x" % configuration.version,
+            "sha256": configuration.digest,
+            "trial": configuration.trial,
+        }
 
     def _pull(self, version):
         """What is in force, for the holder of the key alone."""
         text = json.dumps(self._engine.configuration.values()).encode()
         if len(text) > _PULLED_BYTES:
             raise Refused("the configuration: found %d bytes; allowed: %d" % (len(text), _PULLED_BYTES))
-        message = sealed.seal(self._keys, sealed.ANSWER, version, text, os.urandom(sealed.IV_BYTES))
+        iv = hmac(self._keys.mac, b"iv", version.to_bytes(8, "big"), text)[: sealed.IV_BYTES]  # another one for each answer
+        message = sealed.seal(self._keys, sealed.ANSWER, version, text, iv)
         return {"config": str(b2a_base64(message), "ascii").strip()}
 
     def _service(self, name):

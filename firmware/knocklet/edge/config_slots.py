@@ -19,9 +19,9 @@ class ConfigSlots:
         self._directory = state_dir
 
     def confirmed(self):
-        """Messages (bytes) that may be in force, the first that is good is."""
-        found = [whole_file.read(self._directory + name, sealed.LIMIT_BYTES) for name in (_IN_FORCE, _BEFORE)]
-        return [message for message in found if message]
+        """Messages (bytes) that may be in force, the first that is good is; one that cannot be read is empty."""
+        paths = [self._directory + name for name in (_IN_FORCE, _BEFORE)]
+        return [whole_file.read(path, sealed.LIMIT_BYTES) for path in paths if whole_file.is_there(path)]
 
     def trial_version(self):
         """Of a trial that nobody has ended, 0 when there is none. It is only told."""

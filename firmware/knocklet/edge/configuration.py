@@ -6,6 +6,8 @@
 In force is the last one that was confirmed; without any, the file. What only takes away needs no trial.
 """
 
+import gc
+
 from ..core import policy
 from ..core.errors import ConfigError, KnockletError, Refused
 from ..core.policy_change import only_takes_away
@@ -31,6 +33,7 @@ class Configuration:
         self.key = None
         self._path = path
         self._kept = 0  # version of what is confirmed, 0: the file
+        self._problems = []  # why something that lies there is not in force
         self._slots = ConfigSlots(self.folder + "/state")
         self._engine = engine
         self._store = None  # ReplayStore, where there is a key
@@ -42,7 +45,10 @@ class Configuration:
     def apply(self, from_file=False):
         """At start, and for a reload: what is confirmed is in force; from_file: what is in the file. Raises KnockletError, and
         then all is as it was."""
-        self.key = key_file.read(self.folder + "/key")
+        key = key_file.read(self.folder + "/key")
+        if self._engine.orders and key != self.key:
+            raise KnockletError("key: another one is in force; allowed: another one only with a restart")
+        self.key = key
         if self.key:
             self._store = self._engine.need_clients().store
         left = self.version if self.trial else self._left
@@ -58,6 +64,8 @@ class Configuration:
         new, digest, warnings, version = self._confirmed(from_file)
         self._engine.force(new, warnings)
         self._in_force(version, digest, False)
+        if self._problems:
+            self._events.tell(now_ms(), "store_failed", reason=self._problems[0])
         if self._store:
             self._revoke(new)
 
@@ -69,7 +77,7 @@ class Configuration:
 
     def _confirmed(self, from_file):
         """(the Policy, digest, warnings, version). Raises KnockletError."""
-        problems = []
+        problems = self._problems = []
         for message in self._slots.confirmed() if self.key and not from_file else ():
             try:
                 text, version = self._text(message)
@@ -107,35 +115,42 @@ class Configuration:
                     return loads(text)
             except ConfigError:
                 pass
+        if self._kept:
+            raise Refused("what is in force cannot be read from storage")
         data, clients, _ = policy_file.texts(self._path)
         return policy.merged(data, clients)
 
+    def keys_of(self, name):
+        """Fingerprints of this client's keys, as it is tried and as it is confirmed. Raises KnockletError."""
+        clients = self._engine.policy.clients
+        if self.trial:
+            clients = clients + self._confirmed(False)[0].clients
+        keys = [key for one in clients if one.name == name for key in (one.fingerprint, one.fwknop_fingerprint)]
+        return sorted({key for key in keys if key})
+
     def take(self, name, found, message, text, floors):
         """Try a new one, or put it into force. found: its Header; text: what it says. Returns the answer's data. Raises
-        KnockletError; then all is as it was, but its version is used up where it was stored."""
+        KnockletError; then all is as it was, but what it revokes may be revoked, and its version is used up."""
+        if not found.confirm_s and not only_takes_away(self.values(), loads(text)):
+            raise Refused("confirm_s 0: allowed: where something is only taken away; else %d-%d" % sealed.TRIAL_S)
+        gc.collect()
         new, digest = policy_file.make(text, None, self._is_revoked)
         if new.name != name:
             raise ConfigError("id: found '%s'; allowed: '%s'" % (new.name, name))
-        if not found.confirm_s and not only_takes_away(self.values(), loads(text)):
-            raise Refused("confirm_s 0: allowed: where something is only taken away; else %d-%d" % sealed.TRIAL_S)
         at_ms = now_ms()
         if not floors.remember(sealed.CONFIG, found.version, at_ms):
             raise Refused("it cannot be stored")
-        if not self._revoke(new):
-            raise Refused("revoked: they cannot be stored")
         self._stored(lambda: self._slots.prepare_trial(message))
         try:
+            if not self._revoke(new):
+                raise Refused("revoked: they cannot be stored")
             self._engine.force(new, [])
-        except (KnockletError, OSError):
+        except (KnockletError, OSError, MemoryError) as error:
             self._slots.drop_trial()
-            raise
-        except MemoryError:  # in the middle of it
-            self._slots.drop_trial()
-            new = None
-            if self.trial:
-                self.roll_back("memory")
-            else:
-                self._restore()
+            if self._engine.policy is new or isinstance(error, MemoryError):  # in the middle of it
+                new = None
+                self._in_force(found.version, digest, True)
+                self._loop.start(self._over, at_ms, self._back("failed"))
             raise
         self._in_force(found.version, digest, True)
         self._loop.start(self._over, at_ms, 1000 * found.confirm_s)
@@ -186,8 +201,12 @@ class Configuration:
         self._events.tell(now_ms(), "config_rolled_back", version=_hex(version), reason=why)
 
     def _not_confirmed(self, _at_ms):
+        return self._back("not confirmed")
+
+    def _back(self, why):
+        """Returns the wait to the next try, -1 when it is done."""
         try:
-            self.roll_back("not confirmed")
+            self.roll_back(why)
         except (KnockletError, OSError, MemoryError):
             return _RETRY_MS
         return -1

@@ -150,6 +150,7 @@ class Doors:
             self.grants.end(grant)  # install() took the set, or the entries no longer fit
             self.counts["ended"] += 1
             self._events.tell(now_ms, "closed", reason="config", **_named(grant))
+        self._cuts.end([(grant.service, grant.address) for grant in gone], now_ms)
         for grant in self.grants.live:
             grant.service = shapes[grant.service.shape()]
         if first:

@@ -20,27 +20,31 @@ class Orders:
         self._name = name
         self._floors = engine.floors
         self._commands = Commands(engine, keys)
+        self._seen = {}  # kind -> version of the last authentic message of this start
 
     def has_room(self):
         """May one more message be read?"""
         return self.gate.has_room(now_ms())
 
     def _floor(self, kind):
-        """A store that was made anew has its own floor: nobody knows what was taken before."""
+        """A store that was made anew has its own floor: nobody knows what was taken before. An authentic message is looked at
+        once, also when it is refused: whoever carries it could else send it until its time comes."""
         in_force = self._engine.configuration.version if kind == sealed.CONFIG else 0
-        return max(self._floors.last(kind), in_force, self._engine.clients.store.floor_us or 0)
+        return max(self._floors.last(kind), in_force, self._engine.clients.store.floor_us or 0, self._seen.get(kind, 0))
 
     def obey(self, message):
         """(verb, the answer: a dict), or None when nobody is to be answered."""
         clock = self._engine.clients.clock
-        now_us = clock.now_us() if clock.trusted else None
-        found = self.gate.header(message, self._floor, now_us)
+        trusted, now_us = clock.trusted, clock.now_us()
+        found = self.gate.header(message, self._floor)
         if found is None:
             return None
         answer = {"data": {}, "status": "error", "transaction": "", "version": "%016x" % found.version}
         verb = "set" if found.kind == sealed.CONFIG else "command"
         try:
-            text = self.gate.text(message, found, now_us)
+            self.gate.check(found, self._floor(found.kind), now_us, trusted)
+            self._seen[found.kind] = found.version
+            text = self.gate.text(message)
             if found.kind == sealed.CONFIG:
                 if self._engine.clients.store.floor_us is None:
                     raise Refused("what was taken before is lost: a configuration is taken when the clock is trusted")
@@ -49,7 +53,7 @@ class Orders:
             else:
                 asked = command.Command(text)
                 verb, answer["transaction"] = asked.verb, asked.transaction
-                fields = asked.fields(now_us is not None)
+                fields = asked.fields(trusted)
                 self._remember(asked, found.version)
                 answer["data"] = self._commands.do(asked.verb, fields, found.version)
             answer["status"] = "ok"

@@ -89,9 +89,9 @@ class Verbs:
         """Knocks open something, or nothing: from now on, and after a restart where the gateway has a key."""
         engine = self._engine
         armed = request["verb"] == "arm"
-        if engine.floors:
-            engine.floors.arm(armed, engine.floors.next_version(engine.clients.clock.now_us()), now_ms())
-        engine.wishes.armed = armed
+        if engine.floors and not engine.floors.arm(armed, engine.floors.next_version(engine.clients.clock.now_us()), now_ms()):
+            engine.log.write("knocklet-engine: %s: a restart forgets it, it cannot be stored" % request["verb"])
+        engine.wishes.arm(armed, now_ms())
         engine.changed()
         return {"armed": armed}
 

@@ -14,6 +14,15 @@ def read(path, limit_bytes):
         return b""
 
 
+def is_there(path):
+    """Also when it cannot be read."""
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
 def write(path, data, mode=0o600):
     """Raises OSError, and then it is as it was."""
     prepare(path, data, mode)

@@ -34,6 +34,11 @@ class Wishes:
         self._events = events
         self._lapses = loop.timer(self._lapse)
 
+    def arm(self, armed, now_ms):
+        self.armed = armed
+        if not armed:
+            self.forget(list(self.waiting), now_ms)
+
     def open(self, service, address, client, now_ms, wanted_s=0):
         """As Doors.open(). Returns whether it is open, or asked for."""
         if not self.armed:
