@@ -238,7 +238,8 @@ def test_reload_changes_services(lab, dut, config):
     for name in ONE:
         let_in(lab, dut, name)
     left_s = kernel.entries(lab)[INDEX["page"], lab.client.ip4]
-    config["services"]["ssh"]["ttl"] = 50
+    config["services"]["ssh"]["cut"] = True
+    config["services"]["page"]["ttl"] = 500  # of later knocks
     config["services"]["new"] = {"index": 9, "port": 24}
     del config["services"]["brief"], config["sequences"]["brief"]
     config["sequences"]["front"] = {"steps": ["7100/tcp", "7300/tcp"], "open": ["new", "page"]}
