@@ -11,7 +11,7 @@ INTERPRETERS = HERE.parents[1] / "build" / "micropython"
 INPUTS = int(os.environ.get("KNOCKLET_FUZZ_INPUTS", "1000000"))
 
 
-FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted
+FEW = INPUTS * 3 // 10  # where one costs much: it is encrypted, or long
 FILES = INPUTS // 50  # where one costs most: configurations are read, and files are written
 
 
@@ -20,8 +20,10 @@ FILES = INPUTS // 50  # where one costs most: configurations are read, and files
     [
         ("fuzz_packet.py", 64, 20640, INPUTS // 2),
         ("fuzz_packet.py", 32, 20320, INPUTS // 2),
-        ("fuzz_mqtt_codec.py", 64, 30640, INPUTS // 2),
-        ("fuzz_mqtt_codec.py", 32, 30320, INPUTS // 2),
+        ("fuzz_mqtt_codec.py", 64, 30640, FEW // 2),
+        ("fuzz_mqtt_codec.py", 32, 30320, FEW // 2),
+        pytest.param("fuzz_mqtt_codec.py", 64, 30641, INPUTS, marks=pytest.mark.long),
+        pytest.param("fuzz_mqtt_codec.py", 32, 30321, INPUTS, marks=pytest.mark.long),
         ("fuzz_fwknop.py", 64, 40640, FEW // 2),
         ("fuzz_fwknop.py", 32, 40320, FEW // 2),
         ("fuzz_spa.py", 64, 50640, FEW // 2),

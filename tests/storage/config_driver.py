@@ -60,7 +60,7 @@ class Engine:
     def __init__(self, folder):
         self.events = Events()
         self.wishes = Wishes()
-        self.policy = None
+        self.policy = self.orders = None
         self.clients = None
         self._folder = folder
         self.configuration = Configuration(folder + "/config.json", Loop(), self.events, self)
