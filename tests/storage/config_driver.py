@@ -19,6 +19,9 @@ from knocklet.edge.replay_store import ReplayStore  # noqa: E402
 class Clock:
     trusted = False
 
+    def now_us(self):
+        return 1_800_000_000_000_000
+
 
 class Clients:
     def __init__(self, state_dir, run_dir):
@@ -42,6 +45,9 @@ class Events:
 
 class Wishes:
     armed = True
+
+    def arm(self, armed, _now_ms):
+        self.armed = armed
 
 
 class Grants:
