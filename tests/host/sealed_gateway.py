@@ -134,10 +134,12 @@ class SealedGateway:
 
     def _report(self):
         if self.reports:
-            version, text = self.trial or (self.version, self.text)
-            digest = hashlib.sha256(text).hexdigest()
-            fields = {"version": f"{version:016x}", "sha256": digest, "trial": self.trial is not None}
-            self._publish("config", self.payload("config", **fields, services=[], clients=[], revoked=0), True)
+            self._publish("config", self.payload("config", **self._in_force("version"), services=[], clients=[], revoked=0), True)
+
+    def _in_force(self, name):
+        """name: of the field with the version."""
+        version, text = self.trial or (self.version, self.text)
+        return {name: f"{version:016x}", "sha256": hashlib.sha256(text).hexdigest(), "trial": self.trial is not None}
 
     def _take(self, below, message):
         found = opened(message, self.key, self.name) if message[:4] == b"KLE1" else None
@@ -178,6 +180,8 @@ class SealedGateway:
         if verb == "pull" and "pull" not in self.data:
             text = self.trial[1] if self.trial else self.text
             return {"config": b64encode(seal(self.key, self.name, ANSWER, found["version"], text)).decode()}
+        if verb == "selftest" and verb not in self.data:
+            return {"checks": {"clock": "ok"}, **self._in_force("config")}
         return self.data.get(verb, {})
 
     def _answer(self, verb, transaction, found, data):
@@ -192,5 +196,13 @@ class SealedGateway:
         return self.refuses.get(verb, "nothing is on trial")
 
     def commands(self):
-        """The verbs that were taken, in order; "set" for a configuration."""
+        """The verbs that were taken, in order; "set" for a configuration. Left out is what only asks how it does."""
+        return [verb for verb in self.verbs() if verb != "selftest"]
+
+    def verbs(self):
+        """All of them."""
         return [found["request"]["verb"] if "request" in found else below for below, found in self.came]
+
+    def sent(self, verb):
+        """The last one of this verb, opened."""
+        return next(found for below, found in reversed(self.came) if below.rpartition("/")[2] == verb)

@@ -109,7 +109,7 @@ def test_not_believed(sealed_home, name):
     error, sealed_home.saying = NOT_BELIEVED[name]
     with pytest.raises(error):
         ask()
-    assert sealed_home.commands() == ["selftest"]   # and it is not asked again
+    assert sealed_home.verbs() == ["selftest"]   # and it is not asked again
 
 
 def test_an_earlier_answer_again(sealed_home):

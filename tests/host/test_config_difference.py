@@ -70,7 +70,6 @@ def test_a_value_that_is_long():
 
 TAKES_AWAY = {
     "nothing": lambda new: None,
-    "a service": lambda new: new["services"].pop("camera"),
     "all sequences": lambda new: new.pop("sequences"),
     "a client": lambda new: new["clients"].pop("anna"),
     "a right": lambda new: new["clients"]["anna"].update(open=["ssh"]),
@@ -80,6 +79,7 @@ TAKES_AWAY = {
     "revoked": lambda new: new["revoked"].append("11" * 8),
 }
 GIVES = {
+    "a service less": lambda new: new["services"].pop("camera"),   # its port is no longer closed
     "a service": lambda new: new["services"].update(web={"index": 3, "port": 80}),
     "a client": lambda new: new["clients"].update(carl=ANNA),
     "a right": lambda new: new["clients"]["ben"].update(open=["ssh", "camera"]),

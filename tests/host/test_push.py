@@ -27,10 +27,10 @@ def test_push(knocklet, sealed_home, moved):
     assert third.startswith("home: in force, version 20") and third.endswith(" s")
     assert sealed_home.commands() == ["pull", "set", "confirm"]
     assert sealed_home.trial is None and config(sealed_home)["services"]["camera"]["port"] == 8081
-    sent = sealed_home.came[1][1]
+    sent = sealed_home.sent("set")
     assert sent["confirm_s"] == 90 and before < sent["version"] == sealed_home.version
     assert 590 < sent["expires"] - time.time() < 601
-    assert sealed_home.came[2][1]["request"]["version"] == f"{sent['version']:016x}"
+    assert sealed_home.sent("confirm")["request"]["version"] == f"{sent['version']:016x}"
     assert "host" not in config(sealed_home) and "groups" not in config(sealed_home)
 
 
@@ -104,7 +104,7 @@ def test_other_weak_choices_are_counted(knocklet, sealed_home, moved):
 
 TAKEN = {
     "a sequence": (FILE[FILE.index("[sequences.family]") :], ""),
-    "all that is there": (FILE[FILE.index("[services.ssh]") :], ""),
+    "a right": ('open = ["camera", "ssh"]', 'open = ["ssh"]'),
 }
 
 
@@ -113,14 +113,21 @@ def test_what_only_takes_away_waits_for_no_trial(knocklet, sealed_home, file_of,
     file_of("home", *TAKEN[name])
     result = knocklet("push", "home", "--yes")
     assert result.exit_code == 0 and "in force" in result.stdout
-    assert sealed_home.commands() == ["pull", "set"] and sealed_home.came[1][1]["confirm_s"] == 0
+    assert sealed_home.commands() == ["pull", "set"] and sealed_home.sent("set")["confirm_s"] == 0
+
+
+def test_a_service_that_goes_is_tried(knocklet, sealed_home, file_of):
+    """From then on nothing of ours closes its port."""
+    file_of("home", FILE[FILE.index("[services.ssh]") :])
+    assert knocklet("push", "home", "--yes").exit_code == 0
+    assert sealed_home.commands() == ["pull", "set", "confirm"] and sealed_home.sent("set")["confirm_s"] == 90
 
 
 @pytest.mark.parametrize("words, confirm_s", [(["--confirm-s", 60], 60), (["--no-confirm"], 90)])
 def test_unless_a_trial_is_wanted(knocklet, sealed_home, file_of, words, confirm_s):
     file_of("home", *TAKEN["a sequence"])
     assert knocklet("push", "home", "--yes", *words).exit_code == 0
-    assert sealed_home.came[1][1]["confirm_s"] == confirm_s
+    assert sealed_home.sent("set")["confirm_s"] == confirm_s
 
 
 def test_no_confirm_then_confirm(knocklet, sealed_home, moved):
