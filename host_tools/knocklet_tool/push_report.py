@@ -52,7 +52,7 @@ class PushReport:
                 return f"{left}, not confirmed: {delivery.why}; knocklet confirm {name} keeps it, else it ends by itself"
             return f"{left}; knocklet confirm {name} keeps it, knocklet rollback {name} ends it"
         if delivery.why:
-            return f"{APPLIED}, {version}, but {delivery.why.removeprefix(f'{delivery.name} ')}"
+            return f"{APPLIED}, {version}, but {delivery.why.removeprefix(f'{delivery.name} refused: ')}"
         return f"{APPLIED}, {version}, {delivery.took_s:.2f} s"
 
     def _forged(self, delivery: Delivery) -> bool:
