@@ -11,9 +11,11 @@ from knocklet_tool.config_history import APPLIED, SENT
 from knocklet_tool.config_report import ConfigReport
 from knocklet_tool.delivery import DONE, NOT_SENT, WAITING, Delivery, Plan
 from knocklet_tool.errors import BrokerError
+from knocklet_tool.event_report import Doubts
 from knocklet_tool.intake import Intake
 from knocklet_tool.mqtt import NO_SUBSCRIBERS
 from knocklet_tool.output import Output
+from knocklet_tool.push_report import PushReport
 from knocklet_tool.settings import Gateway
 
 KEY = fake_gateway.KEY
@@ -102,3 +104,17 @@ def test_another_came_meanwhile(delivery, link):
     reported(delivery, link, 6, trial=False)
     comes(delivery, link)
     assert link.sent == [] and (delivery.phase, delivery.outcome) == (DONE, NOT_SENT)
+
+
+def test_in_force_but_storage_fails(delivery, link):
+    """The gateway says no, and its report tells that it has it all the same: neither green nor refused."""
+    delivery.plan.confirm_s = 0
+    comes(delivery, link)
+    reported(delivery, link, delivery.version, trial=False)
+    fields = {"version": f"{delivery.version:016x}", "status": "error", "error": "it is kept, but storage fails", "data": {}}
+    payload = fake_gateway.sealed("response/set", 1, 1, **fields)
+    delivery.take(link, Intake({"home": HOME.event_key}).take("knocklet/home/response/set", payload))
+    report = PushReport([delivery], [], Doubts(Output(quiet=True)))
+    ((line, style),) = report.as_lines()
+    assert line.startswith("home: in force, version 20") and line.endswith(", but it is kept, but storage fails")
+    assert (delivery.outcome, style, report.exit_code()) == (APPLIED, "yellow", 7)

@@ -75,3 +75,73 @@ def test_an_answer_is_lost_and_the_report_is_not(knocklet, sealed_home, moved, v
     sealed_home.saying = lambda below, payload: [] if below.endswith(verb) else [(below, payload)]
     result = knocklet("push", "home", "--yes", "--wait", "1")
     assert result.exit_code == 0 and "in force" in result.stdout
+
+
+@pytest.mark.parametrize("verb", ["set", "confirm"])
+def test_in_force_but_storage_fails(knocklet, sealed_home, file_of, verb):
+    """Neither in force as if all were well, nor refused."""
+    kept = {"status": "error", "error": "it is kept, but storage fails", "data": {}}
+
+    def say(below, payload):
+        if not below.endswith(verb):
+            return [(below, payload)]
+        sealed_home._report()   # before the answer, as the engine does
+        return [(below, changed(None, below, payload, **kept))]
+
+    sealed_home.saying = say
+    file_of("home", *({"set": ('open = ["camera", "ssh"]', 'open = ["ssh"]'), "confirm": ("port = 8080", "port = 8081")}[verb]))
+    result = knocklet("push", "home", "--yes")
+    assert result.exit_code == 7, result.output
+    assert "home: in force, version 20" in result.stdout and ", but it is kept, but storage fails" in result.stdout
+    assert "in force" in knocklet("history", "home").stdout
+
+
+@pytest.fixture
+def behind(knocklet, sealed_home, file_of):
+    """Another computer's configuration is in force, and the broker shows the report of what this one pushed before."""
+    file_of("home", "port = 8080", "port = 8081")
+    assert knocklet("push", "home", "--yes").exit_code == 0
+    sealed_home.reports = False   # it never leaves the broker
+    others = json.loads(sealed_home.text)
+    others["services"]["camera"]["port"] = 9000
+    sealed_home.config_is(json.dumps(others).encode(), sealed_home.version + 1)
+    sealed_home.came.clear()
+    file_of("home", "port = 8080", "port = 8082")
+    return sealed_home
+
+
+def test_an_older_report_is_not_compared_with(knocklet, behind):
+    """It has the right mac: the gateway itself is asked."""
+    for words in (["diff"], ["push", "--dry-run"]):
+        assert "~ services.camera.port = 9000 -> 8082" in knocklet(*words).stdout
+    assert behind.verbs() == ["selftest", "pull"] * 2
+
+
+def test_nothing_is_thrown_over_by_an_older_report(knocklet, behind):
+    """What the broker shows and what the gateway says are two things: nothing is sent."""
+    others = behind.text
+    result = knocklet("push", "home", "--yes", "--wait", "1")
+    assert result.exit_code == 5 and "not sent: another configuration came there meanwhile" in result.stdout
+    assert "~ services.camera.port = 9000 -> 8082" in result.stdout
+    assert "set" not in behind.commands() and behind.text == others
+
+
+def test_a_selftest_that_does_not_tell_it(knocklet, sealed_home, moved):
+    """Then its report is what there is."""
+    sealed_home.data["selftest"] = {"checks": {"clock": "ok"}}
+    assert knocklet("push", "home", "--yes").exit_code == 0
+    assert sealed_home.verbs() == ["selftest", "pull", "set", "confirm"]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_no_answer_to_the_selftest(knocklet, sealed_home, moved, refused):
+    """It stops nothing: the report is compared with, as of a gateway that is away."""
+    assert knocklet("push", "home", "--yes").exit_code == 0
+    sealed_home.came.clear()
+    if refused:
+        sealed_home.refuses["selftest"] = "no"
+    else:
+        sealed_home.saying = lambda below, payload: [] if below.endswith("selftest") else [(below, payload)]
+    result = knocklet("push", "home", "--yes", "--wait", "1")
+    assert (result.exit_code, result.stdout) == (0, "home: nothing to do\n")
+    assert sealed_home.verbs() == ["selftest"]
