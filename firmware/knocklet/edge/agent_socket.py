@@ -217,7 +217,13 @@ class AgentSocket:
         return -1
 
     def _publish_retained(self, topic, now_ms):
-        if not self._publish(agent_messages.RETAIN, 0, topic, self._reports.retained(topic, now_ms)):
+        try:
+            sent = self._publish(agent_messages.RETAIN, 0, topic, self._reports.retained(topic, now_ms))
+        except MemoryError:
+            self.counts["no_memory"] += 1
+            self._loop.sooner(self._blocked, now_ms, _BLOCKED_MS)
+            sent = False
+        if not sent:
             self._reports.changed.add(topic)
 
     def _look_again(self, now_ms):
