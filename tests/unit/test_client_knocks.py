@@ -9,6 +9,7 @@ from common.packets import SOURCE4, SOURCE6
 from knocklet.core import spa, verdict
 from knocklet.core.otp import SLOT_US
 from knocklet.core.policy import OtpSettings as Settings
+from knocklet.core.replay_records import HIGHEST
 from knocklet.edge import client_knocks
 from knocklet.edge.client_knocks import BATTERY, ClientKnocks
 
@@ -324,6 +325,13 @@ class TestOneTime(Base):
         self.store.store(self.alice.fingerprint, 0, NOW_US)
         self.done.clear()
         self.assertEqual(self.knock(), ("complete", "store open"))
+
+    def test_revoked(self):
+        """Also by ports that were right already when that was stored; others' still are."""
+        self.store.store(self.alice.fingerprint, 0, HIGHEST)
+        self.done.clear()
+        self.assertEqual(self.knock(), ("not_allowed", ""))
+        self.assertEqual(self.knock(one=self.bob), ("complete", "store open"))
 
     def test_not_stored_not_opened(self):
         self.store.writes = False

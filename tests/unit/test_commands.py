@@ -150,6 +150,14 @@ class TestApproval(Base):
         self.assertEqual(self.refused("approve", **self.asked), "service: found 'camera'; allowed: ssh")
         self.assertEqual(self.deeds(), [])
 
+    def test_disarmed_meanwhile(self):
+        """Who disarms wants nobody to come in, by no request of before either."""
+        self.good("disarm")
+        self.assertEqual([one[0] for one in self.deeds()], ["lapsed"])
+        self.good("arm")
+        self.assertEqual(self.refused("approve", **self.asked), "no such request waits: it may have lapsed, or be answered")
+        self.assertEqual(self.deeds(), [])
+
     def test_of_a_sequence(self):
         front = {"front": {"steps": ["7000", "8000"], "open": ["camera"]}}
         self.one.push(changed(CONFIG_FILE, sequences=front))
@@ -175,6 +183,8 @@ class TestArm(Base):
         self.assertEqual(self.good("disarm"), {"armed": False})
         self.assertEqual(self.refused("arm"), "it cannot be stored")
         self.assertIs(self.one.wishes.armed, False)
+        self.one.start()
+        self.assertIs(self.one.wishes.armed, False)
 
 
 class TestRevoke(Base):
@@ -196,6 +206,24 @@ class TestRevoke(Base):
         self.good("revoke", client="carol")
         revoked = [key for key, value in self.one.store.used.items() if value == 1 << 62]
         self.assertEqual(sorted(revoked), sorted([(carol.fingerprint, 0), (carol.fwknop_fingerprint, 0)]))
+
+    def test_in_a_trial(self):
+        """The key that is tried and the one that is confirmed: neither comes back, whichever of them is in force later."""
+        def client(number):
+            return {"key": "%064x" % number, "open": ["ssh"]}
+
+        before = self.one.policy.clients[0]
+        self.one.push(changed(CONFIG_FILE, clients={"anna": client(0xD), "carol": client(0xE)}))
+        tried = self.one.policy.clients[0]
+        self.assertEqual(self.one.configuration.keys_of("anna"), sorted([before.fingerprint, tried.fingerprint]))
+        self.good("revoke", client="anna")
+        self.assertEqual(self.one.names()[1], ["carol"])
+        self.good("revoke", client="bob")  # who is in what is confirmed alone
+        for _ in range(2):
+            self.one.push(changed(CONFIG_FILE, clients={"anna": client(0xD), "carol": client(0xE)}))
+            self.assertEqual(self.one.names()[1], ["carol"])
+            self.good("rollback")
+            self.assertEqual(self.one.names()[1], [])
 
     def test_nobody(self):
         self.assertEqual(self.refused("revoke", client="front"), "client: found 'front'; allowed: anna, bob")

@@ -54,6 +54,16 @@ class TestSlots(unittest.TestCase):
         self.assertEqual(self.slots.confirmed(), [C, B])
         self.assertEqual(self.files(), ["config.before", "config.sealed"])
 
+    def test_one_that_cannot_be_read(self):
+        """It is there, and empty: whoever reads them can tell that something is wrong."""
+        self.kept(A, B)
+        path = self.folder + "/state/config.sealed"
+        whole_file.write(path, b"")
+        self.assertEqual(self.slots.confirmed(), [b"", A])
+        os.remove(path)
+        os.mkdir(path)
+        self.assertEqual(self.slots.confirmed(), [b"", A])
+
     def test_a_trial_changes_nothing_that_is_kept(self):
         self.kept(A, B)
         self.tried(C)

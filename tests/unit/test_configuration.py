@@ -342,6 +342,50 @@ class TestRefused(Base):
         self.one.wait(30_000)
         self.in_force(kept, False, MORE_SERVICES)
 
+    def failing_half_way(self, error, and_then=None):
+        """force() fails once when the policy is in force already; and_then: with what the next one fails."""
+        real = self.one.force
+
+        def force(new, warnings):
+            real(new, warnings)
+            self.one.force, self.one.refuses = real, and_then
+            raise error
+
+        self.one.force = force
+
+    def test_half_way(self):
+        """The policy is in force, and what follows it is not: what was before is put into force again, also from a trial."""
+        kept = self.kept(MORE)
+        for in_a_trial in (False, True):
+            for error in (KnockletError("busy"), OSError(12), MemoryError()):
+                if in_a_trial:
+                    self.pushed(changed(MORE, zone="accept"))
+                self.failing_half_way(error)
+                self.one.done.clear()
+                self.refused(OTHER)
+                self.in_force(kept, False, MORE_SERVICES)
+                self.assertEqual(self.one.policy.zone, "drop")
+                self.assertEqual(self.told(), [("config_rolled_back", {"version": hex_of(self.one.version), "reason": "failed"})])
+                self.assertEqual((self.state_files(), self.one.loop._has_timer), (["config.sealed"], False))
+
+    def test_half_way_and_the_way_back_fails(self):
+        """It is tried again and again, by itself; and nobody can confirm it meanwhile."""
+        kept = self.kept(MORE)
+        for and_then in (KnockletError("busy"), OSError(12), MemoryError()):
+            self.failing_half_way(KnockletError("busy"), and_then)
+            self.refused(OTHER)
+            version = self.one.version
+            self.in_force(version, True, MORE_SERVICES)
+            self.assertEqual(self.one.confirm(version)["status"], "error")
+            self.one.done.clear()
+            self.one.refuses = KnockletError("busy")
+            for _ in range(2):
+                self.assertEqual(self.told(), [])
+                self.one.wait(1000)
+            self.in_force(kept, False, MORE_SERVICES)
+            self.assertEqual(self.one.policy.zone, "drop")
+            self.assertEqual([one[0] for one in self.told()], ["config_rolled_back"])
+
     def test_in_a_trial(self):
         """That goes on, and can be confirmed."""
         for error in (KnockletError("no sets"), OSError(12)):
@@ -407,6 +451,20 @@ class TestStart(Base):
         whole_file.write(self.state_file("sealed"), good)
         self.one.start()
         self.in_force(second, False, MORE_SERVICES)
+
+    def test_what_cannot_be_read(self):
+        """It is not as if nothing lay there: what was before is in force, and the owner hears why."""
+        first = self.kept(MORE)
+        self.kept(OTHER)
+        path = self.state_file("sealed")
+        for break_it in (lambda: whole_file.write(path, b""), lambda: (os.remove(path), os.mkdir(path))):
+            break_it()
+            self.one.done.clear()
+            self.one.start()
+            self.in_force(first, False, MORE_SERVICES)
+            line = "a configuration from MQTT is not used: 0 bytes"
+            self.assertEqual(self.one.warnings, [line])
+            self.assertEqual([one for one in self.one.done if one[0] == "store_failed"], [("store_failed", {"reason": line})])
 
     def test_another_key(self):
         self.kept(MORE)

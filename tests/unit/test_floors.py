@@ -47,6 +47,17 @@ class TestFloors(unittest.TestCase):
             self.assertEqual(Floors(self.clients, "home").armed(), is_armed)
         self.assertEqual((self.floors.last(CONFIG), self.floors.last(COMMAND)), (0, 0))
 
+    def test_armed_and_not_stored(self):
+        """Memory has it, and may reach storage later: a restart must not arm what its owner was told is not armed."""
+        self.assertTrue(self.floors.arm(False, 5, 0))
+        self.store.writes = False
+        self.assertFalse(self.floors.arm(True, 6, 0))
+        self.store.writes = True
+        for one in (self.floors, Floors(self.clients, "home")):
+            self.assertFalse(one.armed())
+        self.assertTrue(self.floors.arm(True, self.floors.next_version(6), 0))
+        self.assertTrue(self.floors.armed())
+
     def test_whether_it_is_on_storage(self):
         self.store.writes = False
         self.assertFalse(self.floors.remember(CONFIG, 9, 0))

@@ -86,6 +86,40 @@ class TestSilence(Base):
         one.store.floor_us = one.version
         self.assertEqual(one.push(LESS, 0)["status"], "ok")
 
+    def test_refused_once_it_is_refused_for_good(self):
+        """Whoever carries it could else keep it for the moment when it would be obeyed. What is stored does not move: a refusal
+        costs nobody his next message, nor storage a write."""
+        one = self.one
+        opens, reads = one.command("open", service="ssh", source="198.51.100.7"), one.command("close", service="heat")
+        config = one.config(LESS, 0)
+        one.clients.clock.trusted = False
+        self.assertIn("clock is not trusted", one.orders.obey(opens)[1]["error"])
+        one.clients.clock.trusted = True
+        self.assertIsNone(one.orders.obey(opens))
+        self.assertIn("service: found 'heat'", one.orders.obey(reads)[1]["error"])
+        one.store.floor_us = None
+        self.assertIn("is lost", one.orders.obey(config)[1]["error"])
+        one.store.floor_us = 0
+        for message in (opens, reads, config):
+            self.assertIsNone(one.orders.obey(message))
+        self.assertEqual((one.orders.gate.dropped, self.floor(CONFIG)), ({"old": 4}, 0))
+        self.assertEqual([done[0] for done in one.done if done[0] != "store"], [])
+        self.assertEqual(one.do("close_all")["status"], "ok")
+        self.assertEqual(one.push(LESS, 0)["status"], "ok")
+
+    def test_a_wrong_clock_shuts_nobody_out(self):
+        """What is ahead of the gateway's clock is refused with a line, and what has the right time comes through after it."""
+        one = self.one
+        now = one.version
+        for kind, message in ((COMMAND, {"verb": "close_all", "transaction": "t"}), (CONFIG, LESS)):
+            version = one.clients.clock.time_us + 90_000 * S
+            expires = version // S + 60 if kind == COMMAND else 0
+            answer = one.orders.obey(one.sealed(kind, text(message), version=version, expires=expires))[1]
+            self.assertIn("its version is 90000 s ahead of the gateway's clock", answer["error"])
+        one.version = now
+        self.assertEqual(one.do("close_all")["status"], "ok")
+        self.assertEqual(one.push(LESS, 0)["status"], "ok")
+
     def test_a_command_is_not_older_than_a_configuration(self):
         """That counts for itself, also when it comes later."""
         one = self.one

@@ -88,6 +88,14 @@ class TestReplayTable(unittest.TestCase):
         self.table.keep([key_number(i) for i in range(700)])
         self.assertTrue(self.table.raise_to(key_number(703), 5) > FLOOR_PLACE)
 
+    def test_what_is_revoked_never_gives_way(self):
+        """Also when it is the only one that is in no policy any more: who comes then finds no room."""
+        self.fill()
+        self.table.raise_to(key_number(12), HIGHEST)
+        self.table.keep([key_number(i) for i in range(ROOM) if i != 12])
+        self.assertEqual(self.table.raise_to(key_number(700), 5), -1)
+        self.assertEqual((self.table.last(key_number(12)), self.table.last(key_number(700))), (HIGHEST, 0))
+
     def test_everybody_gives_way(self):
         """The index does not fill up with those who are gone."""
         numbers = Numbers(3)

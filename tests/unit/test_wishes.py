@@ -180,6 +180,19 @@ class TestLapse(Base):
             self.wishes.forget([request], 5)
             self.assertEqual((self.what(), [one.client for one in self.wishes.waiting]), (told, ["bob"]))
 
+    def test_disarmed(self):
+        """All of them; armed again, none waits any more."""
+        self.open()
+        self.open(OTHER, "bob", SOURCE6)
+        self.what()
+        self.wishes.arm(True, 5)
+        self.assertEqual((self.what(), len(self.wishes.waiting)), ([], 2))
+        self.wishes.arm(False, 5)
+        self.assertEqual(self.what(), [("lapsed", named()), ("lapsed", named(OTHER, "bob", SOURCE6))])
+        self.wishes.arm(True, 5)
+        for seq, fields in ((1, named()), (2, named(OTHER, "bob", SOURCE6))):
+            self.assertIsNone(self.answer(seq, fields, 6))
+
     def test_answered_is_not_lapsed(self):
         self.open()
         self.answer()
