@@ -75,9 +75,9 @@ def silent_ones(attacker, kept, config):
     yield kept, "old"
     for version in (in_force, in_force - 1, 0, 1):
         yield resealed(good, at24=pack(">Q", version)), "old"
-    for version in (2**64 - 1, 2**63, 2**62 + 1, 2**62, now_us + DAY_US + 60_000_000):
-        yield resealed(good, at24=pack(">Q", version)), "ahead"
-        yield resealed(command, at24=pack(">Q", version)), "ahead"
+    for version in (2**64 - 1, 2**63, 2**62 + 1):
+        yield resealed(good, at24=pack(">Q", version)), "form"
+        yield resealed(command, at24=pack(">Q", version)), "form"
     for kind in (0, 3, 4, 255):
         yield resealed(good, at4=bytes([kind])), "form"
     for other in ("attic", "home2"):
@@ -126,11 +126,17 @@ COMMANDS = (
 )  # fmt: skip
 
 
+TO_OPEN = {"service": "ssh", "source": "203.0.113.9"}
+
+
 def refused_ones(attacker, config):
     """(message, a part of what the owner is told): authentic and new, and not obeyed."""
     now_us = time.time_ns() // 1000
     now_s = now_us // 1_000_000
     changed = with_steps(config, side=SIDE)
+    for version in (2**62, now_us + DAY_US + 60_000_000):  # and the next ones are looked at all the same
+        yield attacker.config_message(changed, version=version), "ahead of the gateway's clock"
+    yield attacker.command_message("open", sealed_us=now_us + 180_000_000, **TO_OPEN), "ahead of the gateway's clock"
     yield attacker.config_message(changed, expires=now_s - 1), "it expired "
     yield attacker.config_message(changed, version=now_us - HOUR_US, expires=now_s - 3000), "it expired "
     yield resealed(attacker.config_message(changed), at32=pack(">Q", now_s + 3600)), "its time comes in "
@@ -141,16 +147,15 @@ def refused_ones(attacker, config):
     yield attacker.config_message(changed | {"id": "attic"}), "id"
     for text in TEXTS:
         yield attacker.config_message(text), ""
-    to_open = {"service": "ssh", "source": "203.0.113.9"}
-    yield attacker.command_message("open", sealed_us=now_us - HOUR_US, **to_open), "it expired "
-    yield attacker.command_message("open", expires=0, **to_open), "expires"
-    yield attacker.command_message("open", expires=now_s + 3600, **to_open), "expires"
-    yield attacker.command_message("open", expires=now_s - 1, **to_open), "expires"
-    yield attacker.command_message("open", expires=2**62, **to_open), "expires"
-    yield resealed(attacker.command_message("open", **to_open), at48=pack(">I", 30)), "confirm_s"
-    yield resealed(attacker.command_message("open", **to_open), at32=pack(">Q", now_s + 60)), "its time comes in "
+    yield attacker.command_message("open", sealed_us=now_us - HOUR_US, **TO_OPEN), "it expired "
+    yield attacker.command_message("open", expires=0, **TO_OPEN), "expires"
+    yield attacker.command_message("open", expires=now_s + 3600, **TO_OPEN), "expires"
+    yield attacker.command_message("open", expires=now_s - 1, **TO_OPEN), "expires"
+    yield attacker.command_message("open", expires=2**62, **TO_OPEN), "expires"
+    yield resealed(attacker.command_message("open", **TO_OPEN), at48=pack(">I", 30)), "confirm_s"
+    yield resealed(attacker.command_message("open", **TO_OPEN), at32=pack(">Q", now_s + 60)), "its time comes in "
     for fields in COMMANDS:
-        text = json.dumps({"verb": "open", "transaction": "t", **to_open, **fields}).encode()
+        text = json.dumps({"verb": "open", "transaction": "t", **TO_OPEN, **fields}).encode()
         version = attacker.version()
         yield sealed.seal(attacker.keys, sealed.COMMAND, version, text, os.urandom(16), expires=version // 1_000_000 + 60), ""
 

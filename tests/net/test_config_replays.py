@@ -167,7 +167,7 @@ def test_disarmed_stays(lab, engine, config, anna, ben):
     """Also when somebody at the gateway armed it by a clock that was wrong, and when the store is full."""
     config["clients"]["ben"] = ben.entry("ssh")
     engine.write_config(config)
-    write_store(engine.state_dir, [(b"fill%04d" % i + b"\0", HIGHEST) for i in range(PLACES - 4)])
+    write_store(engine.state_dir, [(b"fill%04d" % i + b"\0", HIGHEST - 1) for i in range(PLACES - 4)])
     engine.trust_clock(False)
     clock = FakeClock(engine, YEAR_S)
     engine.start()

@@ -4,6 +4,7 @@ micropython config_driver.py FIRMWARE_FOLDER
 """
 
 import sys
+import time
 from binascii import unhexlify
 
 sys.path[:] = [sys.argv[1], sys.argv[0].rpartition("/")[0] + "/.."]
@@ -20,7 +21,7 @@ class Clock:
     trusted = False
 
     def now_us(self):
-        return 1_800_000_000_000_000
+        return time.time_ns() // 1000
 
 
 class Clients:
@@ -66,8 +67,7 @@ class Engine:
     def __init__(self, folder):
         self.events = Events()
         self.wishes = Wishes()
-        self.policy = self.orders = None
-        self.clients = None
+        self.policy = self.clients = self.orders = None
         self._folder = folder
         self.configuration = Configuration(folder + "/config.json", Loop(), self.events, self)
         self.configuration.apply()
