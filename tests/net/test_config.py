@@ -6,6 +6,7 @@
 import copy
 
 import pytest
+from net.connection import Connection
 from net.holder import KEY, Holder
 from net.marks import one_firewall
 
@@ -76,6 +77,34 @@ def test_grants_live_on(lab, dut, holder, config, changed):
     assert dut.told("closed", "opened") == ["opened"]
     lab.knock(STEPS)
     assert dut.expect_event("renewed", service="ssh")["ends_s"] == 600
+
+
+OTHER_ADMIN = {
+    "another port": lambda config: config["services"]["admin"].update(port=8889),
+    "gone": lambda config: (config["services"].pop("admin"), config["sequences"].pop("back")),
+    "another time": lambda config: config["services"]["admin"].update(ttl=600),
+}
+
+
+@one_firewall
+@pytest.mark.parametrize("name", OTHER_ADMIN)
+def test_connections_through_a_service_that_is_no_more(lab, dut, holder, changed, name):
+    """They are cut by the time of the answer, also where the service does not cut by itself; others go on."""
+    changed["services"]["admin"]["cut"] = False
+    changed["sequences"]["front"]["open"] = ["ssh", "camera"]
+    holder.kept(changed)
+    lab.serve(lab.gateway, 8888)
+    lab.knock(STEPS)
+    lab.knock(OTHER_STEPS)
+    assert {dut.expect_event("opened")["service"] for _ in range(3)} == {"ssh", "camera", "admin"}
+    with Connection(lab.gateway.ip4, 8888, lab.client) as admin, Connection(lab.gateway.ip4, 8080, lab.client) as camera:
+        assert admin.works() and camera.works()
+        OTHER_ADMIN[name](changed)
+        answer = holder.push(changed)[1]
+        assert answer["status"] == "ok" and answer["data"]["trial"]
+        assert admin.works(timeout_s=0.5) == (name == "another time")
+        assert camera.works()
+    assert ("admin" in [grant["service"] for grant in dut.ctl("grants")["grants"]]) == (name == "another time")
 
 
 def test_what_is_not_allowed_any_more_is_closed(lab, dut, holder, config):
