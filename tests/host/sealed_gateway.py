@@ -134,7 +134,8 @@ class SealedGateway:
 
     def _report(self):
         if self.reports:
-            self._publish("config", self.payload("config", **self._in_force("version"), services=[], clients=[], revoked=0), True)
+            fields = self._in_force("version")
+            self._publish("config", self.payload("config", **fields, services=[], clients=[], revoked=0), True)
 
     def _in_force(self, name):
         """name: of the field with the version."""

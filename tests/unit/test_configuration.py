@@ -365,7 +365,8 @@ class TestRefused(Base):
                 self.refused(OTHER)
                 self.in_force(kept, False, MORE_SERVICES)
                 self.assertEqual(self.one.policy.zone, "drop")
-                self.assertEqual(self.told(), [("config_rolled_back", {"version": hex_of(self.one.version), "reason": "failed"})])
+                back = {"version": hex_of(self.one.version), "reason": "failed"}
+                self.assertEqual(self.told(), [("config_rolled_back", back)])
                 self.assertEqual((self.state_files(), self.one.loop._has_timer), (["config.sealed"], False))
 
     def test_half_way_and_the_way_back_fails(self):
