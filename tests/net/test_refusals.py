@@ -36,7 +36,7 @@ def sequence(config, **changes):
 
 MISTAKES = {
     "unknown key": (lambda c: c | {"colour": 1}, "colour: unknown key; allowed: clients, decoys, firewall, fwknop_port, id, "),
-    "unknown key of a service": (lambda c: service(c, "ssh", prot=22), "services.ssh.prot: unknown key; allowed: approval, cut, "),
+    "unknown key of a service": (lambda c: service(c, "ssh", prot=22), "services.ssh.prot: unknown key; allowed: approval, "),
     "port": (lambda c: service(c, "ssh", port=65558), "services.ssh.port: found 65558; allowed: a whole number, 1-65535"),
     "port as text": (lambda c: service(c, "ssh", port="22"), "services.ssh.port: found '22'; allowed: a whole number, 1-65535"),
     "no port": (lambda c: service(c, "new", index=3), "services.new.port: "),
