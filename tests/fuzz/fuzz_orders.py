@@ -4,7 +4,7 @@ is refused, and fits what carries it. Nothing is done but what was asked for, an
     micropython tests/fuzz/fuzz_orders.py COUNT SEED
 
 Inputs are commands and configurations of good fields, with some taken out, replaced by odd ones or added, and with bytes of the
-text changed, taken out or doubled. They are not encrypted, for speed: header() and text() of the gate are stubs. The gateway is
+text changed, taken out or doubled. They are not encrypted, for speed: header(), check() and text() of the gate are stubs. The gateway is
 that of tests/common/gateway.py, with a clock that is trusted or not, storage that works or not, grants, and requests that wait.
 """
 
@@ -171,8 +171,9 @@ def wrong(state, version):
     kind, text, confirm_s = one_input(gateway)
     header = Header()
     header.kind, header.version, header.confirm_s = kind, version, confirm_s
-    gateway.orders.gate.header = lambda _message, _floor, _now_us: header
-    gateway.orders.gate.text = lambda _message, _found, _now_us: text
+    gateway.orders.gate.header = lambda _message, _floor: header
+    gateway.orders.gate.check = lambda _found, _floor, _now_us, _trusted: None
+    gateway.orders.gate.text = lambda _message: text
     before = gateway.configuration.version, gateway.configuration.trial, gateway.wishes.armed
     try:
         verb, answer = gateway.orders.obey(b"a sealed message")

@@ -58,6 +58,7 @@ class Model:
         self.version = 0  # of what is kept
         self.trial, self.trial_version, self.end_ms, self.gone = None, 0, 0, False
         self.floor = 0
+        self.seen = 0  # version of the last one that was looked at in this start: each is once
         self.revoked = set()
         self.now_ms = 0
 
@@ -69,7 +70,10 @@ class Model:
         """Returns whether it is put into force."""
         kept = self.kept if self.version else self.file  # also where nobody has reloaded it
         less = new.zone == kept.zone and new.clients <= kept.clients
-        if version <= max(self.floor, self.in_force()[0]) or not confirm_s and not less:
+        if version <= max(self.floor, self.seen, self.in_force()[0]):
+            return False
+        self.seen = version
+        if not confirm_s and not less:
             return False
         self.floor = version
         self.revoked |= new.revoked
@@ -81,6 +85,12 @@ class Model:
         if not confirm_s:
             self.confirms(version)
         return True
+
+    def knows(self, name):
+        """In what is in force, or in what a trial would end in."""
+        kept = self.kept if self.version else self.file
+        back = kept.clients - kept.revoked if self.trial else set()
+        return name in (self.in_force()[3] | back) - self.revoked
 
     def confirms(self, version):
         if not self.trial or self.gone or version != self.trial_version:
@@ -158,6 +168,7 @@ class Both:
 
     def restart(self):
         self.gateway.start()
+        self.model.seen = 0
         self.model.restores()
 
     def reload(self, from_file, fails):
@@ -175,7 +186,7 @@ class Both:
         self.gateway.refuses = None
 
     def revoke(self, name):
-        known = name in self.model.in_force()[3]
+        known = self.model.knows(name)
         assert (self.gateway.do("revoke", client=name)["status"] == "ok") == known
         if known:
             self.model.revoked.add(name)
