@@ -150,6 +150,7 @@ def wrong_deeds(done, kind, text, good, trusted):
     may = {
         "open": ("open",), "close": ("close",), "close_all": ("close",), "approve": ("approved", "open"), "deny": ("denied",),
         "reload": ("force", "close"), "rollback": ("force", "close"), "revoke": ("close",), "confirm": ("config_applied",),
+        "disarm": ("lapsed",),
     }  # fmt: skip
     if any(name not in may.get(verb, ()) for name in names):
         return "did %r" % deeds
