@@ -39,11 +39,13 @@ def look(stored: Settings, gateways: list[Gateway], wait_s: float, output: Outpu
     found = {}
     for gateway, kept in zip(gateways, ask(stored, gateways, (CONFIG,), min(wait_s, _LOOK_S), output)):
         report = from_fields(kept.fields(CONFIG))
-        if kept.status != OFFLINE.decode():
-            report = _asked(stored, gateway, wait_s, output) or report
-        text = config_history.with_sha256(gateway.name, report.sha256) if report else None
+        told = _asked(stored, gateway, wait_s, output) if kept.status != OFFLINE.decode() else report
+        report = told or report
+        text = config_history.with_sha256(gateway.name, report.sha256) if told else None
         found[gateway.name] = InForce(report, text)
-        if text is None and kept.status == OFFLINE.decode():
+        if kept.status != OFFLINE.decode() and told is None:
+            found[gateway.name].why = f"{gateway.name} did not say what is in force"
+        elif text is None and kept.status == OFFLINE.decode():
             found[gateway.name].why = f"{gateway.name} is offline, and this computer did not push what is in force there"
         elif text is None:
             try:
@@ -57,7 +59,7 @@ def _asked(stored: Settings, gateway: Gateway, wait_s: float, output: Output) ->
     """From the gateway itself: a broker may show an older report. None from one that does not answer, or does not tell."""
     try:
         data = command(stored.the_broker(), gateway, "selftest", {}, min(wait_s, _LOOK_S), output).data
-    except (GatewayError, RefusedError):
+    except (ForgedError, GatewayError, RefusedError):
         return None
     return from_fields({**data, "version": data.get("config")})
 

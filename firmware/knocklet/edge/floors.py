@@ -36,8 +36,9 @@ class Floors:
 
     def arm(self, armed, version, now_ms):
         """Returns whether it is on storage."""
+        was_armed = self.armed()
         stored = self._clients.stored(self._id, _ARMED if armed else _DISARMED, version, now_ms)
-        if armed and not stored:  # a restart must not arm either
+        if armed and not stored and not was_armed:  # a restart must not arm either
             self._clients.stored(self._id, _DISARMED, self.next_version(version), now_ms)
         return stored
 

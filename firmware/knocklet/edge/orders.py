@@ -27,8 +27,8 @@ class Orders:
         return self.gate.has_room(now_ms())
 
     def _floor(self, kind):
-        """A store that was made anew has its own floor: nobody knows what was taken before. An authentic message is looked at
-        once, also when it is refused: whoever carries it could else send it until its time comes."""
+        """A store that was made anew has its own floor: nobody knows what was taken before. What a message says is read
+        once, also when it is refused: whoever carries it could else have it read again and again, and until it is obeyed."""
         in_force = self._engine.configuration.version if kind == sealed.CONFIG else 0
         return max(self._floors.last(kind), in_force, self._engine.clients.store.floor_us or 0, self._seen.get(kind, 0))
 
