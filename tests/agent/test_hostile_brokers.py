@@ -144,7 +144,7 @@ def test_random_streams(agent, engine):
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("agent", [64, 32], indirect=True)
+@pytest.mark.parametrize("agent", [64, pytest.param(32, marks=pytest.mark.long)], indirect=True)
 def test_a_thousand_reconnects(agent, engine, authority, tls):
     """Memory and descriptors stay as they were after the first hundred."""
     context = server_context(authority.server("127.0.0.1"))

@@ -118,14 +118,14 @@ def with_secrets(config):
     return config
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(configs)
 def test_both_judge_alike(config):
     config = with_secrets(config)
     assert engine_takes(config) == host_takes(config)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(configs.filter(lambda config: host_takes(config)))
 def test_what_the_host_takes_the_engine_takes(config):
     assert engine_takes(with_secrets(config))

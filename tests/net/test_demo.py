@@ -37,7 +37,7 @@ def main(demo, monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize(("zone", "firewall"), [("drop", "ipset"), ("reject", "nft")])
+@pytest.mark.parametrize(("zone", "firewall"), [("drop", "ipset"), pytest.param("reject", "nft", marks=pytest.mark.long)])
 def test_it_shows_the_main_job(main, zone, firewall):
     code, out, errors = main("--zone", zone, "--firewall", firewall)
     assert (code, errors) == (0, [])

@@ -206,7 +206,7 @@ class Both:
         assert not model.revoked & found[3]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(moves)
 def test_configuration_does_as_the_model(moves):
     both = Both()
