@@ -46,11 +46,12 @@ def kept(names):
     """The lines of figures that are in README.md already and are none of these names, under the day they were measured."""
     block = re.search(r"<!-- figures:.*?<!-- /figures -->", (ROOT / "README.md").read_text(), re.DOTALL)[0]
     found = {}
+    rows = []
     for line in block.splitlines():
         if day := re.match(r"Measured on (\d+-\d+-\d+)", line):
-            found[day[1]] = []
+            rows = found.setdefault(day[1], [])
         elif (row := re.match(r"\| `(\w+)`", line)) and row[1] not in names:
-            list(found.values())[-1].append(line)
+            rows.append(line)
     return {day: lines for day, lines in found.items() if lines}
 
 
