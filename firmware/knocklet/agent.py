@@ -62,7 +62,7 @@ class Agent:
         self.loop.start(self._away, now_ms(), -1)
         if name != self._name:
             self._name = name
-            self._gate = Gate(name, now_ms())
+            self._gate = Gate(name)
         filters = [topics.topic(name, topics.REQUEST + "+"), topics.topic(name, topics.SET)]
         if self._prefix:
             filters.append(self._prefix + "/status")

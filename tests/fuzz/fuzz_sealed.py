@@ -112,7 +112,7 @@ def may_be_read(data, floors, now_us, trusted):
 
 def wrong(data, text, floors, now_us, trusted):
     """What is wrong with the gate's answer, or None; and whether the message was read."""
-    gate = SealedGate(OWN, 0)
+    gate = SealedGate(OWN)
     expected = plainly(data, floors)
     try:
         found = gate.header(data, floors.get)

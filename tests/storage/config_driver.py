@@ -115,7 +115,7 @@ class Driver:
     def say(self, message):
         """A sealed message, in hex. Returns the answer's status."""
         engine = self.engine
-        engine.orders.gate = type(engine.orders.gate)(engine.orders.gate._keys, 0)  # its rate is not of interest here
+        engine.orders.gate = type(engine.orders.gate)(engine.orders.gate._keys)  # its rate is not of interest here
         answer = engine.orders.obey(unhexlify(message))
         return answer and (answer[1]["status"], answer[1].get("error", ""))
 

@@ -45,20 +45,20 @@ DROPPED = (
 
 class TestGate(unittest.TestCase):
     def test_passed(self):
-        gate = Gate("attic", 0)
+        gate = Gate("attic")
         for topic, payload, passed_on in PASSED:
             self.assertEqual(gate.message(topic, payload, False, 0), passed_on)
         self.assertEqual((gate.passed, gate.dropped), (len(PASSED), 0))
 
     def test_dropped(self):
-        gate = Gate("attic", 0)
+        gate = Gate("attic")
         for topic, payload, retained in DROPPED:
             with self.subTest(topic):
                 self.assertIsNone(gate.message(topic, payload, retained, 0))
         self.assertEqual((gate.passed, gate.dropped), (0, len(DROPPED)))
 
     def test_what_is_dropped_takes_no_room(self):
-        gate = Gate("attic", 0)
+        gate = Gate("attic")
         for _ in range(100):
             gate.message(TOPIC + b"open", b"", False, 0)
         self.assertTrue(gate.message(TOPIC + b"close", b"", False, 0))
@@ -66,7 +66,7 @@ class TestGate(unittest.TestCase):
     def test_rate(self):
         """10 at once, then 5 a second, also across a wrap of the clock; never more than 10 saved up."""
         for start in (0, 2**30 - 1000):
-            gate = Gate("attic", start)
+            gate = Gate("attic")
 
             def burst(gate, at_ms, count=100):
                 for _ in range(count):

@@ -99,12 +99,12 @@ TIMES = (
 class TestHeader(unittest.TestCase):
     def test_silent(self):
         for made, floor, reason in SILENT:
-            gate = SealedGate(KEYS, 0)
+            gate = SealedGate(KEYS)
             self.assertIsNone(gate.header(made, lambda _kind, floor=floor: floor))
             self.assertEqual(gate.dropped, {reason: 1})
 
     def test_passed(self):
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         for made, floor in PASSED:
             found = gate.header(made, lambda _kind, floor=floor: floor)
             self.assertEqual(found.version, int.from_bytes(made[24:32], "big"))
@@ -112,7 +112,7 @@ class TestHeader(unittest.TestCase):
         self.assertEqual(gate.dropped, {})
 
     def test_each_kind_has_its_floor(self):
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         floors = {CONFIG: NOW, COMMAND: NOW + 1}
         for kind in floors:
             self.assertIsNone(gate.header(message(kind, floors[kind]), floors.get))
@@ -120,7 +120,7 @@ class TestHeader(unittest.TestCase):
         self.assertEqual(gate.dropped, {"old": 2})
 
     def test_each_bit_counts(self):
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         made = message()
         for bit in range(8 * len(made)):
             if gate.header(bit_flipped(made, bit), lambda _kind: 0):
@@ -133,7 +133,7 @@ class TestHeader(unittest.TestCase):
         checked = []
         sealed.is_from = lambda _keys, made: checked.append(made)
         try:
-            gate = SealedGate(KEYS, 0)
+            gate = SealedGate(KEYS)
             for made, floor, _ in SILENT:
                 gate.header(made, lambda _kind, floor=floor: floor)
         finally:
@@ -141,7 +141,7 @@ class TestHeader(unittest.TestCase):
         self.assertEqual(checked, [made for made, _, reason in SILENT if reason == "mac"])
 
     def test_counts(self):
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         for _ in range(3):
             gate.header(b"", None)
         self.assertEqual(gate.dropped, {"form": 3})
@@ -150,7 +150,7 @@ class TestHeader(unittest.TestCase):
 class TestText(unittest.TestCase):
     def refused(self, made, now_us):
         """The line with which an authentic message is refused, None when it is not. now_us: None: the clock may be wrong."""
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         try:
             gate.check(gate.header(made, lambda _kind: 0), 0, now_us or NOW, now_us is not None)
         except Refused as error:
@@ -167,7 +167,7 @@ class TestText(unittest.TestCase):
 
     def test_ahead(self):
         """One wrong clock of a computer must not shut out all that come later."""
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         for kind, version, floor, now_us, trusted, good in AHEAD:
             found = gate.header(message(kind, version), lambda _kind, floor=floor: floor)
             try:
@@ -187,7 +187,7 @@ class TestText(unittest.TestCase):
             self.assertIn("expires", self.refused(message(COMMAND, expires=0), now_us))
 
     def test_it_is_decrypted(self):
-        gate = SealedGate(KEYS, 0)
+        gate = SealedGate(KEYS)
         for text in (b"", b"x", bytes(range(256)) * 20):
             made = message(text=text)
             self.assertEqual(gate.text(made), text)
@@ -197,7 +197,7 @@ class TestRoom(unittest.TestCase):
     def test_rate(self):
         """4 at once, then 4 a second, also across a wrap of the clock; never more than 4 saved up."""
         for start in (0, WRAP_MS - 600):
-            gate = SealedGate(KEYS, start)
+            gate = SealedGate(KEYS)
 
             def burst(after_ms, gate=gate, start=start):
                 return sum([gate.has_room((start + after_ms) % WRAP_MS) for _ in range(50)])

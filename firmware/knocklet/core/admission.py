@@ -15,6 +15,7 @@ SPA_WINDOW_US = 60_000_000
 FWKNOP_WINDOW_US = 120_000_000
 _FAR_US = 400 * 86_400 * 1_000_000
 _REPEAT_US = 2_000_000
+_INTERVAL_MS, _AT_ONCE = 50, 5  # a client may be let in 20 times a second; of packets that are sent again none counts
 _CONTENTS = 8  # of packets with one and the same stamp
 _OPENED = 2 * GRANTS_PER_CLIENT  # of a client, the last ones: one packet for each family and grant
 
@@ -40,7 +41,7 @@ class Admission:
         """Has this client sent no more than it may?"""
         bucket = self._buckets.get(fingerprint)
         if bucket is None:
-            bucket = self._buckets[fingerprint] = TokenBucket()
+            bucket = self._buckets[fingerprint] = TokenBucket(_INTERVAL_MS, _AT_ONCE)
         return bucket.take(now_ms)
 
     def judge(self, fingerprint, request, sender, clock):

@@ -3,26 +3,24 @@
 from ..wire import sealed, topics
 from .agent_messages import REQUEST_BYTES, request
 from .agent_messages import sealed as sealed_message
-from .clock import age
+from .token_bucket import TokenBucket
 
-_BURST = 10
-_EACH_MS = 200  # so many ms give room for one more: 5 a second
+_INTERVAL_MS, _AT_ONCE = 200, 10  # messages that are passed on: 5 a second
 
 
 class Gate:
     """passed, dropped: how many messages. base: the gateway's topic up to the verb."""
 
-    def __init__(self, name, now_ms):
+    def __init__(self, name):
         self.passed = self.dropped = 0
         self._set = topics.topic(name, topics.SET).encode()
         self._base = topics.topic(name, topics.REQUEST).encode()
-        self._room_ms = _BURST * _EACH_MS
-        self._since_ms = now_ms
+        self._bucket = TokenBucket(_INTERVAL_MS, _AT_ONCE)
 
     def message(self, topic, payload, retained, now_ms):
         """What the engine is told of a message from the broker (bytes), None when it is not to be passed on."""
         made = None if retained else self._message(topic, payload)
-        if made is None or not self._has_room(now_ms):
+        if made is None or not self._bucket.take(now_ms):
             self.dropped += 1
             return None
         self.passed += 1
@@ -36,11 +34,3 @@ class Gate:
             if found == verb.encode() and len(payload) <= REQUEST_BYTES:
                 return request(verb, payload)
         return None
-
-    def _has_room(self, now_ms):
-        self._room_ms = min(_BURST * _EACH_MS, self._room_ms + age(now_ms, self._since_ms))
-        self._since_ms = now_ms
-        if self._room_ms < _EACH_MS:
-            return False
-        self._room_ms -= _EACH_MS
-        return True

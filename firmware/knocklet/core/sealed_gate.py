@@ -6,11 +6,10 @@ Then what the header says, and its time. Only then the text is decrypted.
 """
 
 from ..wire import sealed
-from .clock import age
 from .errors import Refused
+from .token_bucket import TokenBucket
 
-_BURST = 4
-_EACH_MS = 250  # so many ms give room for one more: 4 a second
+_INTERVAL_MS, _AT_ONCE = 250, 4  # messages that are looked at: 4 a second
 _US_PER_S = 1_000_000
 _DAY_US = 86_400 * _US_PER_S
 _AHEAD_US = _DAY_US  # a version may be ahead of the trusted clock by a day
@@ -21,22 +20,18 @@ _COMMAND_US = sealed.COMMAND_S * _US_PER_S
 class SealedGate:
     """dropped: reason -> how many messages: too_many, form, old, mac."""
 
-    def __init__(self, keys, now_ms):
+    def __init__(self, keys):
         """keys: wire.sealed.SealKeys."""
         self.dropped = {}
         self._keys = keys
-        self._room_ms = _BURST * _EACH_MS
-        self._since_ms = now_ms
+        self._bucket = TokenBucket(_INTERVAL_MS, _AT_ONCE)
 
     def has_room(self, now_ms):
         """May one more message be looked at? Asked before it is read."""
-        self._room_ms = min(_BURST * _EACH_MS, self._room_ms + age(now_ms, self._since_ms))
-        self._since_ms = now_ms
-        if self._room_ms < _EACH_MS:
+        room = self._bucket.take(now_ms)
+        if not room:
             self._silent("too_many")
-            return False
-        self._room_ms -= _EACH_MS
-        return True
+        return room
 
     def _silent(self, reason):
         self.dropped[reason] = self.dropped.get(reason, 0) + 1

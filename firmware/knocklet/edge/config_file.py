@@ -9,15 +9,6 @@ _WRITABLE_BY_OTHERS = 0o022
 _READABLE_BY_OTHERS = 0o044
 
 
-def there(path):
-    """Is there such a file?"""
-    try:
-        os.stat(path)
-        return True
-    except OSError:
-        return False
-
-
 def read(path, secret="sequences", readers=_READABLE_BY_OTHERS, limit_bytes=_LIMIT_BYTES):
     """(its bytes, warnings: list of lines). secret: what it hides, from whom: mode bits `readers`. Raises ConfigError."""
     try:

@@ -15,7 +15,7 @@ class Orders:
 
     def __init__(self, engine, name, key):
         keys = sealed.SealKeys(key, name)
-        self.gate = SealedGate(keys, now_ms())
+        self.gate = SealedGate(keys)
         self._engine = engine
         self._name = name
         self._floors = engine.floors

@@ -5,7 +5,7 @@ from hashlib import sha256
 from ..core import policy
 from ..core.errors import ConfigError
 from ..wire.hmac import hex_text
-from . import config_file
+from . import config_file, whole_file
 
 _CLIENTS_BYTES = 131_072  # 512 clients
 
@@ -15,7 +15,7 @@ def texts(path):
     data, warnings = config_file.read(path)
     clients_path = (path.rpartition("/")[0] or ".") + "/" + policy.CLIENTS_FILE
     clients = None
-    if config_file.there(clients_path):
+    if whole_file.is_there(clients_path):
         clients, more = config_file.read(clients_path, "keys", limit_bytes=_CLIENTS_BYTES)
         warnings += more
     return data, clients, warnings
