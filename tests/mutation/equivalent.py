@@ -81,8 +81,8 @@ EQUIVALENT = {
         "core/otp.py Otp.set_time: len(before) != len(self.sequences) -> len(before) > len(self.sequences)",
     ),
     "no wait is no wait, whichever way it is found": (
-        "core/token_bucket.py TokenBucket.take: 0 <= wait_ms <= _BURST_MS + _INTERVAL_MS"
-        " -> 0 < wait_ms <= _BURST_MS + _INTERVAL_MS",
+        "core/token_bucket.py TokenBucket.take: 0 <= wait_ms <= self._burst_ms + self._interval_ms"
+        " -> 0 < wait_ms <= self._burst_ms + self._interval_ms",
     ),
     "what waits has time left: a wait is more than 0, or -1 for none": (
         "edge/wishes.py Wishes._lapse: wait_ms < 0 -> wait_ms <= 0",
