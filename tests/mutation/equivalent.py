@@ -80,6 +80,9 @@ EQUIVALENT = {
     "where there are fewer than before or as many, one of them is new": (
         "core/otp.py Otp.set_time: len(before) != len(self.sequences) -> len(before) > len(self.sequences)",
     ),
+    "an answer, the kind above a command, does not get so far": (
+        "core/sealed_gate.py SealedGate.check: found.kind == sealed.COMMAND -> found.kind >= sealed.COMMAND",
+    ),
     "no wait is no wait, whichever way it is found": (
         "core/token_bucket.py TokenBucket.take: 0 <= wait_ms <= self._burst_ms + self._interval_ms"
         " -> 0 < wait_ms <= self._burst_ms + self._interval_ms",

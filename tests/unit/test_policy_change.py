@@ -129,6 +129,19 @@ class TestChanges(unittest.TestCase):
         self.assertFalse(only_takes_away(client, other))
         self.assertFalse(only_takes_away(other, client))
 
+    def test_what_is_no_configuration(self):
+        """Nothing is raised either, and two that are equal are no less."""
+        for other in ([], ["clients"], [{}], "clients", 5, None):
+            self.assertFalse(only_takes_away(other, OLD))
+            self.assertFalse(only_takes_away(OLD, other))
+            self.assertFalse(only_takes_away(other, other))
+            self.assertFalse(only_takes_away(other, {}))
+            self.assertFalse(only_takes_away({}, other))
+
+    def test_names_in_a_list(self):
+        self.assertFalse(only_takes_away(changed("clients", ["anna", "bob"]), OLD))
+        self.assertFalse(only_takes_away(changed("sequences", list(OLD["sequences"])), OLD))
+
     def test_revoked(self):
         """What is no longer listed stays revoked: it is stored."""
         self.assertTrue(only_takes_away(changed("revoked", ["0123456789abcdef"]), OLD))
