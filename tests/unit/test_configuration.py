@@ -617,6 +617,24 @@ class TestRevoked(Base):
         self.assertEqual([one[0] for one in self.one.done], ["store", "force", "config_trial"])  # only the version
 
 
+class TestSaid(Base):
+    def test_kept_but_perhaps_not_for_good(self):
+        version = self.pushed(MORE)
+        real = self.one.configuration._slots.confirm
+        self.one.configuration._slots.confirm = lambda: real() and False
+        self.assertIn("a power cut may bring back what was before", self.one.confirm()["error"])
+        self.in_force(version, False, MORE_SERVICES)
+
+    def test_keys_of_a_client(self):
+        """Of what is tried, and of what comes back after it; of nobody else."""
+        keys_of = self.one.configuration.keys_of
+        anna, bob = keys_of("anna"), keys_of("bob")
+        self.assertEqual((len(anna), len(bob), anna == bob), (1, 1, False))
+        self.pushed(changed(MORE, clients=dict(CLIENTS, anna=dict(CLIENTS["anna"], key="%064x" % 0xC))))
+        self.assertEqual((len(keys_of("anna")), anna[0] in keys_of("anna"), keys_of("bob")), (2, True, bob))
+        self.assertEqual(keys_of("carol"), [])
+
+
 class TestPulled(Base):
     def test_values(self):
         """Those that are confirmed, also in a trial."""
