@@ -42,6 +42,7 @@ test-mutation: setup ## take each check of the accept path away in turn: some un
 lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of firmware/
 	@$(PY) -m ruff check --quiet --output-format concise .
 	@shellcheck scripts/*.sh .ci/run
+	@shellcheck -s dash firmware/start.sh
 
 bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
 	@PYTHONPATH=tests $(PY) -m bench $(ONLY)

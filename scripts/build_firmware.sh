@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers as text.
+# Makes build/firmware/: what a gateway gets. The package compiled for MicroPython 1.23, the launchers and start.sh as text.
 #
 # All of it is compiled aside first: an error changes nothing. Then each file that differs is put in place by a rename:
 # an engine that starts meanwhile never reads half a file. Files whose source is gone go.
@@ -29,6 +29,8 @@ done
 cd ../..
 find $new -name '*.mpy' -exec .venv/bin/python scripts/shrink_mpy.py {} +
 cp $shrunk/*.py $new/
+sed '2,$ { /^ *#/d; /^$/d }' firmware/start.sh >$new/start.sh
+chmod 755 $new/start.sh
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))
 (cd $new && find . -type f -print0) | while IFS= read -r -d '' file; do

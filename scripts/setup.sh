@@ -57,6 +57,7 @@ wanted_packages='
     mosquitto        # the broker of demo, tests and bench
     dbus-daemon      # tests: the bus of a desktop, on which
     gnome-keyring    # tests: its keyring keeps a key
+    busybox-static   # tests: the shell and the tools of routers
     shellcheck       # lint
 '
 
