@@ -1,9 +1,10 @@
 """The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
 
-    knocklet_engine.py [--config FILE] [--run-dir DIR] [--agent-user NAME] [--clock FILE] [--syslog] [--check | --uninstall]
+    knocklet_engine.py [--config FILE] [--run-dir DIR] [--interfaces NAME,...] [--agent-user NAME] [--clock FILE] [--syslog]
+                       [--check | --uninstall]
 
 Beside the configuration lie the clients' secrets (`clients.json`), the gateway's key (`key`) and what must outlive a power cut
-(`state/`). --clock: what NTP touches when it has set the clock, or "battery" for a board whose clock is right by itself.
+(`state/`). --interfaces: where knocks come from, when the configuration does not say. --clock: what NTP touches when it has set the clock, or "battery" for a board whose clock is right by itself.
 Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
 """
 
@@ -18,6 +19,7 @@ from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
+from .core.policy import interfaces_of
 from .core.rights import Rights
 from .edge import boot_counter, conntrack, firewall, floors, listening, options, policy_file, requests, run_dir, users
 from .edge.agent_socket import AgentSocket
@@ -41,7 +43,8 @@ from .wire.keys import event_key
 _CONFIG = "/etc/knocklet/config.json"
 _AGENT_USER = "knocklet"
 _CLOCK = "/run/systemd/timesync/synchronized"
-_OPTIONS = "--config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
+_OPTIONS = ("--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, --check, "
+            "--uninstall")  # fmt: skip
 _DAY_MS = 86_400_000
 # Collect after so much, instead of when the heap is full: what is touched stays small, and what stays lies close together.
 _GC_BYTES = 65536
@@ -50,7 +53,7 @@ _GC_BYTES = 65536
 class Engine:
     """The parts of one engine, wired together. `policy` is what is in force."""
 
-    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK):
+    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK, interfaces=()):
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
@@ -75,6 +78,7 @@ class Engine:
         self.loop.rings_ready = self.knocks.rings_ready
         self._agent_user = agent_user
         self._clock = clock
+        self._board_interfaces = interfaces
         self._verbs = Verbs(self).table()
         self._rights = Rights()
         self._routes = None
@@ -134,6 +138,7 @@ class Engine:
         """Put this policy into force, or leave everything as it is. Raises KnockletError."""
         if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
+        new.complete(self._board_interfaces)
         for service in new.services:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
@@ -228,13 +233,16 @@ def say(line):
 
 def main(argv):
     try:
-        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER, "--clock": _CLOCK}
+        values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER, "--clock": _CLOCK,
+                  "--interfaces": ""}  # fmt: skip
         given = options.read(argv, values, ("--syslog", "--check", "--uninstall"), _OPTIONS)
         syslog = "--syslog" in given
         instead = ([word for word in given if word != "--syslog"] or [""])[-1]
         config_path, directory = values["--config"], values["--run-dir"]
+        interfaces = interfaces_of(values["--interfaces"])
         if instead == "--check":
             new, _, warnings = policy_file.read(config_path)
+            new.complete(interfaces)
             for line in new.warnings + warnings:
                 say(line)
             counts = (config_path, len(new.services), len(new.sequences), len(new.clients))
@@ -249,7 +257,7 @@ def main(argv):
             firewall.uninstall(directory)
             print("rules and sets are gone: what is not closed by another firewall is open")
             return 0
-        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"], values["--clock"])
+        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"], values["--clock"], interfaces)
         engine.start()
     except (KnockletError, OSError) as error:
         say(str(error))

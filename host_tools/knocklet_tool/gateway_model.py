@@ -185,7 +185,7 @@ class Gateway(_Table):
     id: _Name
     host: _text("a name or an address, without a port", _reads(check_host, InputError))
     groups: _list(_Name, 0, GROUPS, "names of groups") = []
-    interfaces: _list(_Interface, 1, 8, "interface names")
+    interfaces: _list(_Interface, 1, 8, "interface names") = []   # none: the gateway's own settings say
     zone: _choice("drop", "reject", "accept") = "drop"
     firewall: _choice("auto", "ipset", "nft") = "auto"
     decoys: _whole(0, 256) = DECOYS

@@ -9,7 +9,7 @@ import tomlkit
 
 _KEYS = (
     ("groups", [], "names for `knocklet push --group`; not sent"),
-    ("interfaces", [], "where knocks come from: ip route get 1.1.1.1 names it there"),
+    ("interfaces", ["eth0"], "where knocks come from; without it, where the gateway's own settings say"),
     ("zone", "drop", "how other closed ports there answer: drop, reject or accept"),
     ("firewall", "auto", "auto, ipset or nft"),
     ("decoys", 64, "how many ports end a sweep's attempt, 0-256"),

@@ -17,14 +17,13 @@ from .gateway_rules import WrongValues, read
 from .output import Output
 
 _LIMIT = 1 << 20
-_GUESS = "eth0"   # of Raspberry Pi OS
 _SECRET_KEYS = "issued", "key", "fwknop"
 
 _Folder = Annotated[str | None, typer.Argument(metavar="[FOLDER]", help="Where; the one that is known, else this folder.")]
 _Gateway = Annotated[str | None, typer.Option("--gateway", metavar="NAME", help="Make the file of this gateway.")]
 _Host = Annotated[str | None, typer.Option(metavar="HOST", help="Its name or address, as it is reached from outside.")]
 _Interfaces = Annotated[
-    list[str] | None, typer.Option("--interface", metavar="NAME", help="Where knocks come in; may be repeated.")
+    list[str] | None, typer.Option("--interface", metavar="NAME", help="Where knocks come in, if it does not know; may be repeated.")
 ]
 _From = Annotated[str | None, typer.Option("--from", metavar="CONFIG.json", help="Of its configuration, - for standard input.")]
 _Keyring = Annotated[
@@ -44,13 +43,13 @@ def init(
 ) -> None:
     """Make the workspace, and a gateway's file in it; never over one that is there.
 
-    knocklet init gateways --gateway home --host home.example.net --interface eth0
+    knocklet init gateways --gateway home --host home.example.net
 
     ssh root@home cat /etc/knocklet/config.json | knocklet init --from - --host home.example.net
     """
     if clients_file is not None and config is None:
         raise InputError("--clients: only with --from")
-    values = {"interfaces": [_GUESS]} if config is None else _read("--from", config)
+    values = {} if config is None else _read("--from", config)
     name = Table(values, str(config)).text("id") if "id" in values else gateway
     if gateway is not None and name != gateway:
         raise InputError(f"{config}: id: {name[:60]!r}; allowed: {gateway!r}, every key is made for this name")
@@ -70,7 +69,7 @@ def init(
     told.message(f"{file.path} is new: {', '.join(file.model.services) or 'no services'}.")
     if file.model.clients or file.hidden:
         told.message("Keys and steps are not in it: they are among your secrets on this computer, and nowhere else here.")
-    for step in _next(file, guessed=not interfaces and config is None):
+    for step in _next(file):
         told.remark(f"next: {step}")
 
 
@@ -159,9 +158,9 @@ def _read(where: str, name: str) -> dict[str, Any]:
     return read_object(name, places.read_secret(where, name, _LIMIT))
 
 
-def _next(file: GatewayFile, guessed: bool) -> list[str]:
+def _next(file: GatewayFile) -> list[str]:
     known = settings.load()
-    steps = [f"look at `interfaces` in {file.path}: {_GUESS} is a guess"] if guessed else []
+    steps = []
     if file.name not in known.gateways:
         steps.append(f"knocklet gateway add {file.name}")
     if known.broker is None:

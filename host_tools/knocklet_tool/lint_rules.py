@@ -107,8 +107,9 @@ def _who_opens(gateway: Gateway, service: str) -> list[str]:
 def _against(last: dict[str, Any], file: GatewayFile, clients: dict[str, Client]) -> Iterator[Warning]:
     """What used to work with what people have now."""
     gateway = file.model
-    if gateway.interfaces != last["interfaces"]:
-        why = f"was {', '.join(last['interfaces'])} at the last push: knocks count there alone, and a wrong name locks you out"
+    if gateway.interfaces != last.get("interfaces", []):
+        was = ", ".join(last.get("interfaces", [])) or "left out"
+        why = f"was {was} at the last push: knocks count there alone, and a wrong name locks you out"
         yield Warning(("interfaces",), why, "knock from outside before you confirm it")
     otp, old_otp = gateway.otp, Otp(**last.get("otp", {}))
     moved = [(key,) for key in ("spa_port", "fwknop_port") if getattr(gateway, key) != last.get(key, KNOCK_PORT)]

@@ -55,7 +55,7 @@ def test_a_workspace_is_remembered(home, knocklet):
     assert (result.exit_code, result.stdout) == (0, "")
     path = home / "gateways" / "home.toml"
     assert result.stderr.splitlines()[:2] == [f"The workspace is {home / 'gateways'}.", f"{path} is new: ssh."]
-    for step in ("`interfaces` in", "gateway add home", "broker use HOST", "client add NAME --gateway home", "push home"):
+    for step in ("gateway add home", "broker use HOST", "client add NAME --gateway home", "push home"):
         assert step in result.stderr
     assert settings.load().workspace == str(home / "gateways")
     assert knocklet("init", "--gateway", "attic", "--host", "192.0.2.7").exit_code == 0
@@ -110,6 +110,16 @@ def test_the_template_is_good_and_says_every_key(home, knocklet):
     given = vars(policy.load(gateway_file.load("home").plaintext()))
     for key in ("zone", "firewall", "decoys", "spa_port", "fwknop_port"):
         assert given[key] == vars(made)[key]
+
+
+def test_interfaces_are_the_boards(home, knocklet):
+    """Nothing is said of them: they are not in what the gateway gets."""
+    knocklet("init", home / "gateways", "--gateway", "home", "--host", "h")
+    assert "interfaces" not in json.loads(gateway_file.load("home").plaintext())
+    path = home / "gateways" / "home.toml"
+    assert "\n# interfaces = " in path.read_text()
+    path.write_text(path.read_text().replace("\n# interfaces = ", "\ninterfaces = "))
+    assert policy.load(gateway_file.load("home").plaintext()).interfaces == ["eth0"]
 
 
 def test_never_over_a_file(home, knocklet, config):

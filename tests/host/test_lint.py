@@ -193,6 +193,7 @@ def pushed(good, monkeypatch):
     "old, new, line, text",
     [
         ("wan0", "wan1", 3, "interfaces: was wan0 at the last push: knocks count there alone, and a wrong name locks you out"),
+        ('interfaces = ["wan0"]', "", 1, "interfaces: was wan0 at the last push"),
         ('"wan0"]', '"wan0"]\nspa_port = 6000', 4, "spa_port: was another at the last push"),
         ('"wan0"]', '"wan0"]\nfwknop_port = 6000', 4, "fwknop_port: was another at the last push"),
         ('"wan0"]', '"wan0"]\notp.count = 8', 4, "otp.count: was another at the last push"),

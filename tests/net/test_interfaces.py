@@ -147,6 +147,33 @@ def test_two_interfaces(lab, engine, config):
     works(lab, engine)
 
 
+def test_the_board_names_them(lab, engine, config):
+    """The configuration does not: those of the command line count, also one that is not there yet."""
+    del config["interfaces"]
+    engine.write_config(config)
+    engine.options = ["--interfaces", "ppp9,wan0"]
+    assert lab.gateway.run(engine.command("--check")).stdout.endswith(": good\n")
+    engine.start()
+    assert [(each["name"], each["up"]) for each in engine.ctl("status")["interfaces"]] == [("ppp9", False), ("wan0", True)]
+    assert lab.tcp_open(lab.gateway.ip4, 22, timeout_s=0.1) == "silent"
+    works(lab, engine)
+    assert engine.ctl("reload") == {"ok": True, "warnings": []}
+    works(lab, engine)
+
+
+@pytest.mark.parametrize("options, line", [
+    ([], "interfaces: found nothing; allowed: names here, or as the engine's option --interfaces"),
+    (["--interfaces", "wan0;reboot"], "--interfaces: found 'wan0;reboot'; allowed: interface names of 1-15 letters, digits, "
+                                      "'-', '_', '.'"),
+])  # fmt: skip
+def test_nobody_names_any(lab, engine, config, options, line):
+    del config["interfaces"]
+    engine.write_config(config)
+    for instead in ([], ["--check"]):
+        ran = lab.gateway.run(engine.command(*options, *instead), check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"knocklet-engine: {line}\n")
+
+
 def test_storm(lab, dut):
     """More changes at once than the kernel keeps for us, and more while the engine asks what there is now."""
     numbers = range(2000)

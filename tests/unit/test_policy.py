@@ -35,7 +35,8 @@ REFUSED = (
     ("", [], "the configuration: ", "an object in braces"),
     ("surprise", 1, "surprise: unknown key", "interfaces, otp, revoked, sequences, services, spa_port, zone"),
     ("Zone", "drop", "Zone: unknown key", ""),
-    ("interfaces", GONE, "interfaces: ", "required"),
+    ("interfaces", "_", "interfaces: found '_'", "a list"),
+    ("interfaces", None, "interfaces: found null", "a list"),
     ("interfaces", [], "interfaces: ", "1 to 8"),
     ("interfaces", ["a", "b", "c", "d", "e", "f", "g", "h", "i"], "interfaces: ", "1 to 8"),
     ("interfaces", "wan0", "interfaces: found 'wan0'", "a list"),
@@ -188,6 +189,24 @@ class TestGood(unittest.TestCase):
         self.assertEqual((made.zone, made.firewall, made.decoys), ("reject", "nft", 32))
         self.assertEqual([service.name for service in made.services], ["camera", "heat", "six", "ssh", "vpn"])
         self.assertEqual(made.warnings, [])
+
+    def test_interfaces_of_the_board(self):
+        """They count where the configuration names none."""
+        board = policy.interfaces_of("eth1,pppoe-wan")
+        for where, expected in (({"interfaces": ["eth0"]}, ["eth0"]), ({}, ["eth1", "pppoe-wan"])):
+            made = policy.load(text(where))
+            made.complete(board)
+            self.assertEqual(made.interfaces, expected)
+
+    def test_no_interfaces(self):
+        made = policy.load(b"{}")
+        self.assertEqual((made.interfaces, policy.interfaces_of("")), ([], []))
+        line = refusals.error_of(made.complete, [])
+        self.assertEqual(line, "interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")
+
+    def test_wrong_interfaces_of_the_board(self):
+        for given in (",", "eth0,", "eth0,eth0", "eth 0", "-o", "a234567890123456", "a,b,c,d,e,f,g,h,i"):
+            self.assertTrue(refusals.error_of(policy.interfaces_of, given).startswith("--interfaces: found "), given)
 
     def test_least(self):
         made = policy.load(b'{"interfaces": ["eth0"]}')

@@ -59,8 +59,10 @@ class Table:
                           % (self.prefix, key, "nothing" if found is None else "something else", allowed))  # fmt: skip
 
     def texts(self, key, low, high, default=REQUIRED):
+        """The default may be shorter: it stands for none."""
         found = self._take(key, default)
-        if type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found):
+        wrong = type(found) is not list or not low <= len(found) <= high or any(type(text) is not str for text in found)
+        if key in self.values and wrong:
             self.fail(key, found, "a list of %d to %d texts" % (low, high))
         return found
 

@@ -10,7 +10,7 @@ from ..wire import otp_ports
 from ..wire.keys import FINGERPRINT_BYTES
 from ..wire.names import is_name
 from . import clients, sequences, services
-from .checked_table import Table
+from .checked_table import REQUIRED, Table
 from .errors import ConfigError
 from .matcher import SEQUENCES
 from .packet import TCP, UDP
@@ -28,9 +28,15 @@ _KNOCK_PORT = 62201  # of fwknop: told apart by length
 
 
 class Policy:
-    """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences, clients:
-    lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; revoked: fingerprints of keys that are
-    to be refused for ever; warnings: lines."""
+    """name: the gateway's, or ""; interfaces, [] where it names none, zone, firewall: as in the file; decoys: how many; services,
+    sequences, clients: lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; revoked:
+    fingerprints of keys that are to be refused for ever; warnings: lines."""
+
+    def complete(self, interfaces):
+        """interfaces: those that the board names, for where this names none. Raises ConfigError."""
+        self.interfaces = self.interfaces or interfaces
+        if not self.interfaces:
+            raise ConfigError("interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")
 
     def leave_out(self, fingerprint):
         """The client with this key is none any more."""
@@ -57,7 +63,7 @@ def load(data, clients_data=None, is_revoked=None):
     policy.name = top.text("id", "")
     if policy.name and not is_name(policy.name):
         top.fail("id", policy.name, "1-32 characters of a-z, 0-9 and '-', first a letter")
-    policy.interfaces = _interfaces(top)
+    policy.interfaces = _interfaces(top, "interfaces", [])
     policy.zone = top.choice("zone", "drop", ("drop", "reject", "accept"))
     policy.firewall = top.choice("firewall", "auto", ("auto", "ipset", "nft"))
     policy.decoys = top.integer("decoys", DECOYS, 0, 256)
@@ -92,14 +98,19 @@ def _add_clients(values, data):
     values.update(table.values)
 
 
-def _interfaces(top):
-    names = top.texts("interfaces", 1, _INTERFACES)
+def interfaces_of(text):
+    """Names of interfaces in a command line, "eth1,pppoe-wan". Raises ConfigError."""
+    return _interfaces(Table({"--interfaces": text.split(",")}, ""), "--interfaces", REQUIRED) if text else []
+
+
+def _interfaces(top, key, default):
+    names = top.texts(key, 1, _INTERFACES, default)
     for name in names:
         # dev_valid_name() of the kernel takes more; what is taken here is safe in a rule.
         if not 0 < len(name) < 16 or any(not (c.isalpha() or c.isdigit() or c in "-_.") for c in name):
-            top.fail("interfaces", name, "interface names of 1-15 letters, digits, '-', '_', '.'")
+            top.fail(key, name, "interface names of 1-15 letters, digits, '-', '_', '.'")
         if name[0] in "-." or names.count(name) > 1:
-            top.fail("interfaces", name, "each interface once, beginning with a letter or digit")
+            top.fail(key, name, "each interface once, beginning with a letter or digit")
     return names
 
 
