@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from knocklet import VERSION
 
-from . import broker, client, gateway, output, sequence, service
+from . import board, broker, client, gateway, output, sequence, service
 from .approve import approve, deny
 from .arm import arm, disarm
 from .close import close
@@ -72,7 +72,7 @@ for command in (
     approve, deny, arm, disarm, revoke, reload, selftest,
 ):  # fmt: skip
     app.command()(command)
-for group in (gateway, client, service, sequence, broker):
+for group in (gateway, client, service, sequence, broker, board):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
