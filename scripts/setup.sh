@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a Debian 12, Debian 13 or Raspberry Pi OS machine for Knocklet; a second run finds all in place.
 #
-#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 node chromium (default: all)
+#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 node chromium board (default: all)
 #
 #   packages       Debian packages that are missing
 #   python         .venv with what requirements.txt pins, and the knocklet command
@@ -9,6 +9,7 @@
 #   micropython32  build/micropython/32/micropython   for the tests that look at memory on a 32-bit machine
 #   node           Node.js 18 or newer with npm, which put the page that knocks into one file
 #   chromium       Debian's Chromium, in which tests open that page
+#   board          QEMU, and in build/boards/qemu_arm64/ what the arm64 board comes with, for the tests that boot it
 #
 # Each step says in one line what it does; what the programs it calls print is in build/setup.log.
 set -Eeuo pipefail
@@ -154,10 +155,14 @@ set_up_chromium() {
     apt_install chromium || die "apt-get could not install it: $(reason)"
 }
 
+# shellcheck source=scripts/other_packages.sh
+. scripts/other_packages.sh
 # shellcheck source=scripts/setup_micropython.sh
 . scripts/setup_micropython.sh
+# shellcheck source=scripts/setup_board.sh
+. scripts/setup_board.sh
 
-for part in "${@:-packages python micropython64 micropython32 node chromium}"; do
+for part in "${@:-packages python micropython64 micropython32 node chromium board}"; do
     for step in $part; do
         case $step in
             packages) set_up_packages ;;
@@ -166,7 +171,8 @@ for part in "${@:-packages python micropython64 micropython32 node chromium}"; d
             micropython32) set_up_micropython 32 ;;
             node) set_up_node ;;
             chromium) set_up_chromium ;;
-            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium" ;;
+            board) set_up_board ;;
+            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium board" ;;
         esac
     done
 done

@@ -25,51 +25,17 @@ architecture() {
     esac
 }
 
-# sources_line SUITE: the mirror that this machine itself uses for Debian, with the keys it trusts for it.
-# apt tells which entry of which file that is: a stanza of a .sources file, or a line of a .list file.
-sources_line() {
-    local suite=$1 codename uri place file entry keys
-    # shellcheck source=/dev/null
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # shellcheck disable=SC2016  # apt's own $(...)
-    IFS='|' read -r uri place < <(
-        apt-get indextargets --format '$(CODENAME)|$(COMPONENT)|$(ORIGIN)|$(REPO_URI)|$(SOURCESENTRY)' \
-            'Created-By: Packages' | sed -nE "s/^$codename\|main\|(Debian|Raspbian)\|//p"
-    ) || return 1
-    file=${place%:*} entry=${place##*:}
-    case $file in
-        *.sources) keys=$(grep -v '^#' "$file" | awk -v RS= "NR == $entry" | sed -nE 's|^Signed-By:[ \t]*(/.*)|\1|p') ;;
-        *) keys=$(sed -nE "${entry}s|.*signed-by=([^] ]+).*|\1|p" "$file") ;;
-    esac
-    echo "deb ${keys:+[signed-by=${keys// /,}] }$uri $suite main"   # no keys named there: apt's general ones
-}
-
-# unpack BITS ARCHITECTURE SUITE: MicroPython and its libraries, started through their own loader: this machine's libc
-# may be older than they want, or of another architecture. Nothing is installed, and apt works on lists of its own.
+# unpack_micropython BITS ARCHITECTURE SUITE: with its libraries, started through their own loader: this machine's libc
+# may be older than they want, or of another architecture.
 # Fails with 1 when it cannot be had, with 2 when it is here and does not run.
-unpack() {
-    local bits=$1 arch=$2 suite=$3 packages deb loader start
+unpack_micropython() {
+    local bits=$1 arch=$2 suite=$3 packages loader start
     local home=$PWD/build/micropython/$bits apt=$PWD/build/micropython/apt-$bits
-    rm -rf "$apt" "$home"
-    mkdir -p "$apt"/{lists,cache/archives}/partial "$home"
-    sources_line "$suite" >"$apt/sources.list" ||
-        { quietly apt-get update && sources_line "$suite" >"$apt/sources.list"; } ||
-        { quietly echo "apt has no Debian mirror among its sources"; return 1; }
-    local own=(
-        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o APT::Default-Release=
-        -o Dir::State::lists="$apt/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
-        -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Acquire::Languages=none
-        -o APT::Sandbox::User=root   # apt's usual user may not write below a home folder
-    )
-    quietly apt-get "${own[@]}" update || return 1
-    packages=$(apt-cache "${own[@]}" depends --recurse --important micropython 2>/dev/null | grep '^[a-z0-9]') ||
-        { quietly echo "it has no package micropython"; return 1; }
+    rm -rf "$home"
+    fetch_lists "$apt" "$arch" "$suite" || return 1
+    packages=$(with_dependencies micropython) || return 1
     # shellcheck disable=SC2086  # names, split on purpose
-    (cd "$apt" && quietly apt-get "${own[@]}" download $packages) || return 1
-    for deb in "$apt"/*.deb; do
-        quietly dpkg-deb -x "$deb" "$home/root" || return 1
-    done
+    unpack "$apt" "$home/root" $packages || return 1
     rm -rf "$apt"
 
     loader=$(find "$home/root" -name 'ld-linux*.so.*' -type f | head -n 1)
@@ -116,7 +82,7 @@ set_up_micropython() {
     for suite in $suites; do
         [ -n "$arch" ] || break
         result=0
-        unpack "$bits" "$arch" "$suite" || result=$?
+        unpack_micropython "$bits" "$arch" "$suite" || result=$?
         case $result in
             0) return ;;
             1) say "MicroPython $bits-bit: Debian $suite does not serve it for $arch today: $(reason)" ;;
