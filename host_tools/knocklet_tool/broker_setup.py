@@ -83,7 +83,10 @@ def setup(
     if not place.startswith("/") or not place.isprintable() or " " in place:
         raise InputError(f"--place {place!r}: allowed: an absolute path without spaces")
     places.private_directory(directory)
-    Output(json).result(_write(directory, hosts, wanted, port, place.rstrip("/")))
+    report = _write(directory, hosts, wanted, port, place.rstrip("/"))
+    with settings.edit() as stored:
+        stored.broker_files = str(directory.absolute())   # where gateway_files.py looks for what a gateway's agent gets
+    Output(json).result(report)
 
 
 def _write(directory: Path, hosts: list[str], wanted: list[str], port: int, place: str) -> SetupReport:

@@ -46,6 +46,7 @@ class Settings:
     broker: Broker | None = None
     collector: str = ""   # MQTT client id of `collect`
     workspace: str = ""   # path of the folder with the gateways' files
+    broker_files: str = ""   # path of the folder that `broker setup` wrote last
 
     def gateway(self, name: str | None) -> Gateway:
         """The one of this name; without a name the only one. Raises InputError."""
@@ -135,7 +136,8 @@ def _settings(plain: dict[str, Any], hidden: dict[str, Any], directory: Path) ->
         texts = broker.host, broker.ca or "", broker.user or "", broker.password or ""
         if any(type(text) is not str for text in texts) or type(broker.port) is not int or type(broker.tls) is not bool:
             raise ValueError("broker")
-    return Settings(gateways, broker, str(plain.get("collector", "")), str(plain.get("workspace", "")))
+    texts = (str(plain.get(key, "")) for key in ("collector", "workspace", "broker_files"))
+    return Settings(gateways, broker, *texts)
 
 
 def _store(settings: Settings, directory: Path) -> None:
@@ -145,6 +147,7 @@ def _store(settings: Settings, directory: Path) -> None:
         hidden["gateways"][gateway.name] = {"key": gateway.key.hex()} if gateway.key else only
     plain: dict[str, Any] = {"gateways": list(settings.gateways), "collector": settings.collector}
     plain["workspace"] = settings.workspace
+    plain["broker_files"] = settings.broker_files
     if broker := settings.broker:
         plain["broker"] = {key: getattr(broker, key) for key in ("host", "port", "tls", "ca", "user")}
         hidden["broker_password"] = broker.password

@@ -45,7 +45,8 @@ class RealBroker:
         words += ["--place", self.files]
         for gateway in gateways:
             words += ["--gateway", gateway]
-        done = CliRunner().invoke(app, [str(word) for word in words], prog_name="knocklet")
+        home = {"XDG_CONFIG_HOME": str(self.place / "config")}   # not that of whoever runs the tests
+        done = CliRunner().invoke(app, [str(word) for word in words], prog_name="knocklet", env=home)
         assert done.exit_code == 0, done.output
         return done
 
