@@ -4,7 +4,8 @@
                        [--check | --uninstall]
 
 Beside the configuration lie the clients' secrets (`clients.json`), the gateway's key (`key`) and what must outlive a power cut
-(`state/`). --interfaces: where knocks come from, when the configuration does not say. --clock: what NTP touches when it has set the clock, or "battery" for a board whose clock is right by itself.
+(`state/`). --interfaces: where knocks come from, when the configuration does not say. --clock: what NTP touches when it has
+set the clock, or "battery" for a board whose clock is right by itself.
 Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
 """
 
@@ -53,7 +54,7 @@ _GC_BYTES = 65536
 class Engine:
     """The parts of one engine, wired together. `policy` is what is in force."""
 
-    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK, interfaces=()):
+    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK, interfaces=None):
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
@@ -71,14 +72,13 @@ class Engine:
         self.events = Events(self.log.write, self.loop)
         self.doors = Doors(self.loop, self.events, conntrack.cut)
         self.wishes = Wishes(self.loop, self.doors, self.events)
-        self.configuration = Configuration(config_path, self.loop, self.events, self)
+        self.configuration = Configuration(config_path, self.loop, self.events, self, interfaces)
         self.interfaces = Interfaces(self.loop, self.events)
         self.knocks = Knocks(self.interfaces, self._matcher, self.doors, self.wishes, self.events)
         self.ports = Ports(self._matcher, self.interfaces, self.knocks)
         self.loop.rings_ready = self.knocks.rings_ready
         self._agent_user = agent_user
         self._clock = clock
-        self._board_interfaces = interfaces
         self._verbs = Verbs(self).table()
         self._rights = Rights()
         self._routes = None
@@ -138,7 +138,6 @@ class Engine:
         """Put this policy into force, or leave everything as it is. Raises KnockletError."""
         if self.agent and new.name != self.policy.name:
             raise KnockletError("id: '%s' in force; allowed: another one only with a restart" % self.policy.name)
-        new.complete(self._board_interfaces)
         for service in new.services:
             if service.masquerade == "auto":
                 service.masquerade = service.to is not None and self._routes.leaves_by(service.to) in new.interfaces
@@ -241,8 +240,7 @@ def main(argv):
         config_path, directory = values["--config"], values["--run-dir"]
         interfaces = interfaces_of(values["--interfaces"])
         if instead == "--check":
-            new, _, warnings = policy_file.read(config_path)
-            new.complete(interfaces)
+            new, _, warnings = policy_file.read(config_path, None, interfaces)
             for line in new.warnings + warnings:
                 say(line)
             counts = (config_path, len(new.services), len(new.sequences), len(new.clients))

@@ -14,7 +14,6 @@ from .options import Json
 from .output import Line, Output
 
 _PLACE = "/etc/mosquitto/knocklet"
-_GATEWAY_CA = "/etc/knocklet/broker-ca.crt"
 
 _Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where to write; made when it is not there.")]
 _Hosts = Annotated[list[str], typer.Option("--host", metavar="NAME", help="The broker's name or address; may be repeated.")]
@@ -44,7 +43,6 @@ class SetupReport:
             f"  ca.crt server.crt server.key passwd acl -> {self.place}/   (owner mosquitto, mode 0600)",
             "  knocklet.conf -> /etc/mosquitto/conf.d/   then restart mosquitto",
             "On each gateway:",
-            f"  ca.crt -> {_GATEWAY_CA}",
             *(f"  agent-{user}.json -> /etc/knocklet/agent.json on {user}" for user in self.users if user not in _OTHERS),
             "Here:",
             f"  knocklet broker use HOST --ca {here}/ca.crt --password-file {here}/passwords/{mosquitto.ADMIN}",
@@ -93,6 +91,7 @@ def _write(directory: Path, hosts: list[str], wanted: list[str], port: int, plac
     new_certificate = certificates.make(directory, hosts)
     passwords = places.private_directory(directory / "passwords")
     lines = {line.partition(":")[0]: line for line in (places.read_private(directory / "passwd") or b"").decode().splitlines()}
+    ca = (places.read(directory / "ca.crt") or b"").decode()
     users = list(dict.fromkeys([*_OTHERS, *lines, *wanted]))
     new = []
     for user in users:
@@ -103,13 +102,13 @@ def _write(directory: Path, hosts: list[str], wanted: list[str], port: int, plac
         if password and not mosquitto.has_password(lines.get(user, ""), password):
             lines[user] = mosquitto.password_line(user, password)
         if user not in _OTHERS and password:
-            places.write(directory / f"agent-{user}.json", _agent(hosts[0], port, password))
+            places.write(directory / f"agent-{user}.json", _agent(hosts[0], port, ca, password))
     places.write(directory / "passwd", "".join(f"{lines[user]}\n" for user in users).encode())
     places.write(directory / "acl", mosquitto.acl())
     places.write(directory / "knocklet.conf", mosquitto.configuration(place, port), 0o644)
     return SetupReport(directory, place, users, new, new_certificate)
 
 
-def _agent(host: str, port: int, password: str) -> bytes:
-    broker = {"host": host, "port": port, "tls": True, "ca": _GATEWAY_CA, "password": password}
+def _agent(host: str, port: int, ca: str, password: str) -> bytes:
+    broker = {"host": host, "port": port, "tls": True, "ca": ca, "password": password}
     return json.dumps({"broker": broker}, indent=2).encode() + b"\n"

@@ -23,7 +23,7 @@ _Folder = Annotated[str | None, typer.Argument(metavar="[FOLDER]", help="Where; 
 _Gateway = Annotated[str | None, typer.Option("--gateway", metavar="NAME", help="Make the file of this gateway.")]
 _Host = Annotated[str | None, typer.Option(metavar="HOST", help="Its name or address, as it is reached from outside.")]
 _Interfaces = Annotated[
-    list[str] | None, typer.Option("--interface", metavar="NAME", help="Where knocks come in, if it does not know; may be repeated.")
+    list[str] | None, typer.Option("--interface", metavar="NAME", help="Where knocks come in, not as it is set up; repeatable.")
 ]
 _From = Annotated[str | None, typer.Option("--from", metavar="CONFIG.json", help="Of its configuration, - for standard input.")]
 _Keyring = Annotated[

@@ -21,7 +21,9 @@ def check(agent, text, mode=0o600):
 
 
 def test_good(agent, authority):
-    for more in ({}, {"port": 1}, {"tls": True, "ca": str(authority.pem)}, {"tls": True, "ca": str(authority.der)},
+    assert authority.pem.read_text().startswith("-----BEGIN")
+    for more in ({}, {"port": 1}, {"tls": True, "ca": authority.pem.read_text()},
+                 {"tls": True, "ca": str(authority.pem)}, {"tls": True, "ca": str(authority.der)},
                  {"host": "fd00::1"}, {"tls": True, "ca": str(authority.pem), "server_name": "a.b"}):  # fmt: skip
         ran = check(agent, json.dumps({"broker": BROKER | more}))
         assert (ran.returncode, ran.stderr) == (0, ""), more
@@ -47,6 +49,8 @@ def test_good(agent, authority):
         ({"broker": BROKER, "prefix": "a/#"}, "prefix: found 'a/#'; allowed: at most 40 of the signs "),
         ({"broker": BROKER, "home_assistant": "yes"}, "home_assistant: found 'yes'; allowed: true, false"),
         ({"broker": BROKER | {"tls": True, "ca": "/no/such"}}, "broker.ca: /no/such cannot be read (error 2); allowed: "),
+        ({"broker": BROKER | {"tls": True, "ca": "a\nb"}}, "broker.ca: a?b cannot be read (error 2); allowed: "),
+        ({"broker": BROKER | {"tls": True, "ca": "-----BEGIN CERTIFICATE-----\n"}}, "broker.ca: the text: not a certificate"),
         ({"broker": BROKER | {"tls": True, "ca": "/etc/passwd"}}, "broker.ca: /etc/passwd: not a certificate that can be used"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

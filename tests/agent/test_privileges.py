@@ -82,6 +82,14 @@ def test_started_by_a_service_manager(agent, engine, broker):
     drop = ["/usr/bin/setpriv", f"--reuid={USER_ID}", f"--regid={USER_ID}", "--clear-groups"]
     ran = subprocess.run(drop + command, capture_output=True, text=True, check=False, timeout=20)
     assert (ran.returncode, ran.stderr) == (2, f"knocklet-agent: {config}: cannot be read (error {_EACCES})\n")
+    os.chown(config, USER_ID + 1, USER_ID)
+    config.chmod(0o440)
+    ran = subprocess.run(drop + command, capture_output=True, text=True, check=False, timeout=20)
+    line = f"knocklet-agent: {config}: others may write it; allowed: owner root, mode 0600\n"
+    assert (ran.returncode, ran.stderr) == (2, line)
+    os.chown(config, USER_ID, USER_ID)  # as systemd gives it a credential
+    config.chmod(0o400)
+    assert subprocess.run([*drop, *command, "--check"], check=False).returncode == 0
     os.chown(config, 0, USER_ID)
     config.chmod(0o640)
     agent.process = subprocess.Popen(drop + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -47,6 +47,16 @@ def test_address_in_the_certificate(agent, engine, authority, serve):
     engine.wait_for_start()
 
 
+def test_in_the_configuration_itself(agent, engine, authority, stranger, serve):
+    """The CA's text instead of a file; it is this one that counts, not the system's."""
+    broker = serve(authority.server("broker.example"))
+    agent.configure(broker.port, authority.pem.read_text(), server_name="broker.example").start()
+    engine.wait_for_start()
+    agent.stop()
+    agent.configure(broker.port, stranger.pem.read_text(), server_name="broker.example").start(quick=True)
+    agent.expect_log("not correctly signed by the trusted CA")
+
+
 def test_der(agent, engine, authority, serve):
     broker = serve(authority.server("broker.example"))
     agent.configure(broker.port, authority.der, server_name="broker.example").start()

@@ -151,7 +151,8 @@ def test_the_agents_file(broker):
     found = json.loads((broker.files / "agent-home.json").read_text())["broker"]
     password = broker.password_file("home").read_text().strip()
     assert found == {
-        "host": "localhost", "port": broker.port, "tls": True, "ca": "/etc/knocklet/broker-ca.crt", "password": password,
+        "host": "localhost", "port": broker.port, "tls": True, "ca": (broker.files / "ca.crt").read_text(),
+        "password": password,
     }  # fmt: skip
     with broker.link("home"):
         pass

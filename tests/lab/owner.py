@@ -46,11 +46,9 @@ class Owner:
         key = self.knocklet_process("gateway", "key", NAME, stdout=subprocess.PIPE)
         write_private(self.etc / "key", key.communicate()[0])
         agent = json.loads((self._files / f"agent-{NAME}.json").read_text())
-        agent["broker"]["ca"] = str(self.etc / "broker-ca.crt")
         if not self._tls:
             agent = {"broker": {"host": lab.mgmt.ip4, "tls": False}}
         write_private(self.etc / "agent.json", json.dumps(agent))
-        write_private(self.etc / "broker-ca.crt", (self._files / "ca.crt").read_bytes())
         for parent in list(self.run_dir.parents)[:-2]:  # the agent's user must get as far as <run_dir>-agent
             os.chmod(parent, parent.stat().st_mode | 0o011)
         self.start_broker()

@@ -194,14 +194,10 @@ class TestGood(unittest.TestCase):
         """They count where the configuration names none."""
         board = policy.interfaces_of("eth1,pppoe-wan")
         for where, expected in (({"interfaces": ["eth0"]}, ["eth0"]), ({}, ["eth1", "pppoe-wan"])):
-            made = policy.load(text(where))
-            made.complete(board)
-            self.assertEqual(made.interfaces, expected)
+            self.assertEqual(policy.load(text(where), None, None, board).interfaces, expected)
 
     def test_no_interfaces(self):
-        made = policy.load(b"{}")
-        self.assertEqual((made.interfaces, policy.interfaces_of("")), ([], []))
-        line = refusals.error_of(made.complete, [])
+        line = refusals.error_of(policy.load, b"{}", None, None, policy.interfaces_of(""))
         self.assertEqual(line, "interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")
 
     def test_wrong_interfaces_of_the_board(self):

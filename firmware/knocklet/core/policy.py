@@ -28,15 +28,9 @@ _KNOCK_PORT = 62201  # of fwknop: told apart by length
 
 
 class Policy:
-    """name: the gateway's, or ""; interfaces, [] where it names none, zone, firewall: as in the file; decoys: how many; services,
-    sequences, clients: lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; revoked:
-    fingerprints of keys that are to be refused for ever; warnings: lines."""
-
-    def complete(self, interfaces):
-        """interfaces: those that the board names, for where this names none. Raises ConfigError."""
-        self.interfaces = self.interfaces or interfaces
-        if not self.interfaces:
-            raise ConfigError("interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")
+    """name: the gateway's, or ""; interfaces, zone, firewall: as in the file; decoys: how many; services, sequences, clients:
+    lists; otp: OtpSettings; spa_port, fwknop_port: UDP, 0 where no client has that kind; revoked: fingerprints of keys that are
+    to be refused for ever; warnings: lines."""
 
     def leave_out(self, fingerprint):
         """The client with this key is none any more."""
@@ -56,14 +50,17 @@ def merged(data, clients_data=None):
     return values
 
 
-def load(data, clients_data=None, is_revoked=None):
-    """The Policy in them. is_revoked(fingerprint): has a key lost all its rights? Raises ConfigError."""
+def load(data, clients_data=None, is_revoked=None, interfaces=None):
+    """The Policy in them. is_revoked(fingerprint): has a key lost all its rights? interfaces: for where they name none. Raises
+    ConfigError."""
     top = Table(merged(data, clients_data), "the configuration")
     policy = Policy()
     policy.name = top.text("id", "")
     if policy.name and not is_name(policy.name):
         top.fail("id", policy.name, "1-32 characters of a-z, 0-9 and '-', first a letter")
-    policy.interfaces = _interfaces(top, "interfaces", [])
+    policy.interfaces = _interfaces(top, "interfaces", []) or interfaces
+    if not policy.interfaces:
+        raise ConfigError("interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")
     policy.zone = top.choice("zone", "drop", ("drop", "reject", "accept"))
     policy.firewall = top.choice("firewall", "auto", ("auto", "ipset", "nft"))
     policy.decoys = top.integer("decoys", DECOYS, 0, 256)

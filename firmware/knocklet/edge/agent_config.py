@@ -2,14 +2,15 @@
 
     {"broker": {"host": "192.168.1.5", "password": "..."}, "home_assistant": true}
 
-broker: `host` (name or address), `port` (8883, or 1883 without TLS), `tls` (true), `ca` (PEM or DER file, the system's when
-there is one), `server_name` (the host; what the certificate must say), `password` (the user name is the gateway's name).
+broker: `host` (name or address), `port` (8883, or 1883 without TLS), `tls` (true), `ca` (PEM itself, or a PEM or DER file;
+the system's when there is one), `server_name` (the host; what the certificate must say), `password` (the user name is the
+gateway's name).
 Besides: `home_assistant` (true), `prefix` of its discovery topics (homeassistant). A mistake refuses the whole file.
 """
 
 from ..core import strict_json
 from ..core.checked_table import REQUIRED, Table
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, printable
 from ..wire import topics
 from . import config_file, tls_context
 
@@ -66,8 +67,11 @@ def _text(table, key, default, signs, limit):
 
 
 def _certificates(path):
+    if path.startswith("-----BEGIN"):
+        return "the text", path.encode()
     try:
         with open(path, "rb") as file:
             return path, file.read()
     except OSError as error:
-        raise ConfigError("broker.ca: %s cannot be read (error %d); allowed: a file with the broker's CA" % (path, error.errno))
+        raise ConfigError("broker.ca: %s cannot be read (error %d); allowed: the broker's CA, PEM or a file"
+                          % (printable(path), error.errno))  # fmt: skip

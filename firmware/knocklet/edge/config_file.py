@@ -1,8 +1,10 @@
-"""The configuration file: read whole, and only if root alone can have written it."""
+"""The configuration file: read whole, and only if root alone can have written it, or we ourselves: systemd gives the agent a
+copy of its own."""
 
 import os
 
 from ..core.errors import ConfigError
+from . import libc
 
 _LIMIT_BYTES = 65536
 _WRITABLE_BY_OTHERS = 0o022
@@ -13,7 +15,7 @@ def read(path, secret="sequences", readers=_READABLE_BY_OTHERS, limit_bytes=_LIM
     """(its bytes, warnings: list of lines). secret: what it hides, from whom: mode bits `readers`. Raises ConfigError."""
     try:
         found = os.stat(path)
-        if found[4] != 0 or found[0] & _WRITABLE_BY_OTHERS:
+        if found[4] and found[4] != libc.getuid() or found[0] & _WRITABLE_BY_OTHERS:
             raise ConfigError("%s: others may write it; allowed: owner root, mode 0600" % path)
         if found[6] > limit_bytes:
             raise ConfigError("%s: %d bytes; allowed: %d" % (path, found[6], limit_bytes))

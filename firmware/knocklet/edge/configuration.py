@@ -24,8 +24,8 @@ _RETRY_MS = 1000  # when what was before could not be put into force: others are
 class Configuration:
     """version: of what is in force, 0: the file; digest: its SHA-256 in hex; trial: is it tried only? key: the gateway's."""
 
-    def __init__(self, path, loop, events, engine):
-        """engine: has force(policy, warnings), need_clients() and revoke(fingerprints)."""
+    def __init__(self, path, loop, events, engine, interfaces=None):
+        """engine: has force(policy, warnings), need_clients() and revoke(fingerprints); interfaces: see core.policy.load()."""
         self.folder = path.rpartition("/")[0] or "."
         self.version = 0
         self.digest = ""
@@ -36,6 +36,7 @@ class Configuration:
         self._problems = []  # why something that lies there is not in force
         self._slots = ConfigSlots(self.folder + "/state")
         self._engine = engine
+        self._interfaces = interfaces
         self._store = None  # ReplayStore, where there is a key
         self._events = events
         self._loop = loop
@@ -81,11 +82,11 @@ class Configuration:
         for message in self._slots.confirmed() if self.key and not from_file else ():
             try:
                 text, version = self._text(message)
-                new, digest = policy_file.make(text, None, self._is_revoked)
+                new, digest = policy_file.make(text, None, self._is_revoked, self._interfaces)
                 return new, digest, problems, version
             except KnockletError as error:
                 problems.append("a configuration from MQTT is not used: %s" % error)
-        new, digest, warnings = policy_file.read(self._path, self._is_revoked if self._store else None)
+        new, digest, warnings = policy_file.read(self._path, self._is_revoked if self._store else None, self._interfaces)
         return new, digest, warnings + problems, 0
 
     def _text(self, message):
@@ -134,7 +135,7 @@ class Configuration:
         if not found.confirm_s and not only_takes_away(self.values(), loads(text)):
             raise Refused("confirm_s 0: allowed: where something is only taken away; else %d-%d" % sealed.TRIAL_S)
         gc.collect()
-        new, digest = policy_file.make(text, None, self._is_revoked)
+        new, digest = policy_file.make(text, None, self._is_revoked, self._interfaces)
         if new.name != name:
             raise ConfigError("id: found '%s'; allowed: '%s'" % (new.name, name))
         at_ms = now_ms()

@@ -21,15 +21,15 @@ def texts(path):
     return data, clients, warnings
 
 
-def read(path, is_revoked=None):
+def read(path, is_revoked=None, interfaces=None):
     """(the Policy, the digest of what it was read from, warnings). Raises ConfigError."""
     data, clients, warnings = texts(path)
-    return make(data, clients, is_revoked) + (warnings,)
+    return make(data, clients, is_revoked, interfaces) + (warnings,)
 
 
-def make(data, clients=None, is_revoked=None):
+def make(data, clients=None, is_revoked=None, interfaces=None):
     """(the Policy, the digest). As core.policy.load()."""
-    new = policy.load(data, clients, is_revoked)
+    new = policy.load(data, clients, is_revoked, interfaces)
     if new.fwknop_port:
         from . import ciphers  # not every MicroPython has what it needs
 

@@ -29,7 +29,7 @@ _PEM_END = b"-----END CERTIFICATE-----\n"
 
 
 def make(file):
-    """A context that trusts the CAs in `file`, (path, its bytes), PEM or DER. Raises ConfigError."""
+    """A context that trusts the CAs in `file`, (what it is called, its bytes), PEM or DER. Raises ConfigError."""
     path, data = file
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
