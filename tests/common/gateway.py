@@ -137,13 +137,16 @@ class Gateway:
         """Into the file."""
         whole_file.write(self.folder + "/config.json", text(config))
 
+    board_interfaces = None  # of the command line
+
     def start(self):
         """As an engine that starts, on what there is on storage."""
         self.loop = Loop()
         self.events = Events(self.done)
         self.doors = Doors(self.done)
         self.wishes = wishes.Wishes(self.loop, self.doors, self.events)
-        self.configuration = configuration.Configuration(self.folder + "/config.json", self.loop, self.events, self)
+        path = self.folder + "/config.json"
+        self.configuration = configuration.Configuration(path, self.loop, self.events, self, self.board_interfaces)
         self.interfaces = self
         self.all = [Interface("wan0", True)]
         self.clients = self.floors = self.policy = self.refuses = self.orders = None

@@ -423,6 +423,31 @@ class TestRefused(Base):
         self.in_force(version, False, MORE_SERVICES)
 
 
+class TestBoardInterfaces(Base):
+    """A configuration without interfaces is good where the board names them, and is refused elsewhere."""
+
+    def test_pushed_and_started_with(self):
+        without = {key: MORE[key] for key in MORE if key != "interfaces"}
+        self.assertIn("interfaces: found nothing", self.refused(without))
+        self.one.board_interfaces = ["eth1"]
+        self.one.start()
+        self.assertEqual(self.one.policy.interfaces, CONFIG_FILE["interfaces"])
+        version = self.kept(without)
+        self.one.start()
+        self.in_force(version, False, MORE_SERVICES)
+        self.assertEqual(self.one.policy.interfaces, ["eth1"])
+        self.one.board_interfaces = None
+        self.one.start()
+        self.in_force(0, False, SERVICES)
+
+    def test_in_the_file(self):
+        self.one.board_interfaces = ["eth1"]
+        without = {key: MORE[key] for key in MORE if key != "interfaces"}
+        whole_file.write(self.one.folder + "/config.json", text(without))
+        self.one.start()
+        self.assertEqual(self.one.policy.interfaces, ["eth1"])
+
+
 class TestStart(Base):
     def test_what_lies_in_the_slots(self):
         """Only what this gateway's key has sealed as a configuration; else the one before, else the file."""
