@@ -115,7 +115,7 @@ class Engine:
         from .edge.orders import Orders  # only whoever has a key can give any
 
         self.orders = Orders(self, self.policy.name, key)
-        self.agent = AgentSocket(directory, user[0], self.loop, reports, self._plain_request, self.orders, now_ms)
+        self.agent = AgentSocket(directory, user, self.loop, reports, self._plain_request, self.orders, now_ms)
         self.events.reports = reports
         if not stored:
             self.events.tell(now_ms(), "store_failed", reason="the count of starts")
@@ -157,8 +157,8 @@ class Engine:
         if new.name and not self.agent:
             try:
                 self._report()
-            except OSError as error:  # doors are more than reports
-                self.warnings.append("nothing is reported: the system refused (error %d)" % error.errno)
+            except (KnockletError, OSError) as error:  # doors are more than reports
+                self.warnings.append("nothing is reported: %s" % error)
         if self.clients:
             self.clients.tell(now_ms())
         self.changed()

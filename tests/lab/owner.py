@@ -84,8 +84,9 @@ class Owner:
             for path in (self._directory / "store").iterdir():
                 path.unlink()
 
-    def start_agent(self, user="nobody"):
-        command = [_MICROPYTHON, _AGENT, "--config", self.etc / "agent.json", "--run-dir", self.run_dir, "--user", user]
+    def start_agent(self, user="nobody", wrapper=()):
+        options = ["--config", self.etc / "agent.json", "--run-dir", self.run_dir, "--user", user]
+        command = [*wrapper, _MICROPYTHON, _AGENT, *options]
         with open(self._directory / "agent.log", "ab") as log:
             self.agent = self.lab.gateway.popen(command, stdout=log, stderr=log)
 

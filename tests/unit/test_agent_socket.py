@@ -99,9 +99,9 @@ class TestMemory(unittest.TestCase):
     def setUp(self):
         self.before = agent_socket.libc, agent_socket._listen, agent_messages.parse
         self.client, self.loop, self.reports, self.orders = Client(), Loop(), Reports(), Orders()
-        agent_socket.libc, agent_socket._listen = Libc, lambda _directory, _uid: None
+        agent_socket.libc, agent_socket._listen = Libc, lambda _directory, _user: None
         Libc.client = self.client
-        self.one = agent_socket.AgentSocket("", 0, self.loop, self.reports, None, self.orders, lambda: 0)
+        self.one = agent_socket.AgentSocket("", (0, 0), self.loop, self.reports, None, self.orders, lambda: 0)
         self.one._client = self.client
 
     def tearDown(self):

@@ -11,6 +11,7 @@ import socket
 
 from ..core import agent_messages
 from ..core.clock import age
+from ..core.errors import KnockletError
 from ..wire import topics
 from ..wire.sealed import LIMIT_BYTES as SEALED_BYTES
 from . import libc
@@ -31,12 +32,12 @@ _BLOCKED_MS = 5000  # after the agent's buffer was full: the next look, should n
 
 
 class AgentSocket:
-    def __init__(self, directory, uid, loop, reports, requests, orders, clock):
-        """directory: made here; uid: the agent's user. requests(verb, payload) -> answer (dict); orders: edge.orders.Orders;
-        clock() -> ms."""
+    def __init__(self, directory, user, loop, reports, requests, orders, clock):
+        """directory: made here, or ready; user: the agent's (uid, gid). requests(verb, payload) -> answer (dict); orders:
+        edge.orders.Orders; clock() -> ms. Raises OSError, KnockletError."""
         self.counts = {"connected": 0, "refused": 0, "messages": 0, "bad_messages": 0, "requests": 0, "sealed": 0, "paused": 0,
                        "no_memory": 0}  # fmt: skip
-        self._uid = uid
+        self._uid = user[0]
         self._loop = loop
         self._reports = reports
         self._requests = requests
@@ -53,7 +54,7 @@ class AgentSocket:
         self._resume = loop.timer(self._resumed)
         self._retained = loop.timer(self._send_retained)
         self._blocked = loop.timer(self._look_again)
-        self._socket = _listen(directory, uid)
+        self._socket = _listen(directory, user)
         loop.add(self._socket, self._accept)
         reports.wake = self._woken
 
@@ -243,26 +244,34 @@ class AgentSocket:
             return False
 
 
-def _listen(directory, uid):
-    """The listening socket in `directory`, which everybody may pass through and nobody but root may change."""
+def _listen(directory, user):
+    """The listening socket in `directory`, which nobody but root may change. Made here, everybody may pass through it, and the
+    socket is given to the user. Made by a service manager, for an engine that cannot give anything away, its group is the
+    user's and goes on to the socket."""
     try:
         os.mkdir(directory)
     except OSError:
         pass  # it is there
-    if os.stat(directory)[4] != 0:
+    found = os.stat(directory)
+    if found[4] != 0:
         raise OSError(1)
-    libc.chmod(directory, 0o755)
+    ready = found[0] & 0o7777 == 0o2750 and found[5] == user[1]
+    if not ready:
+        libc.chmod(directory, 0o755)
+    path = directory + "/" + agent_messages.SOCKET
     try:
-        os.remove(directory + "/" + agent_messages.SOCKET)
+        os.remove(path)
     except OSError:
         pass
     listening = socket.socket(socket.AF_UNIX, SOCK_SEQPACKET)
-    old_mask = libc.umask(0o177)
+    old_mask = libc.umask(0o117 if ready else 0o177)
     try:
         listening.bind(socket_address(directory, agent_messages.SOCKET))
     finally:
         libc.umask(old_mask)
-    libc.chown(directory + "/" + agent_messages.SOCKET, uid, 0)
+    if not ready and libc.chown(path, user[0], 0):
+        raise KnockletError("%s: without CAP_CHOWN allowed: made beforehand, owner root, group %d, mode 2750"
+                            % (directory, user[1]))  # fmt: skip
     try:  # nobody may hand us his files: closing one of them could block. Linux has this from 6.16 on
         listening.setsockopt(libc.SOL_SOCKET, _SO_PASSRIGHTS, 0)
     except OSError:
