@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from . import board_folder
 from .board_folder import Board
 from .errors import InputError
+from .package_source import bare
 
 FIRMWARE = "usr/lib/knocklet"
 _LINK = "usr/bin/knockletctl", "../lib/knocklet/start.sh"
@@ -55,7 +56,10 @@ def firmware(source: bool) -> list[Entry]:
     if missing := [name for name in _NEEDED if name not in there]:
         raise InputError(f"{folder}: {missing[0]} is not there; {'it is in every clone' if source else 'make build makes it'}")
     modes = [0o755 if name == _START else 0o644 for name in there]
-    return [Entry(f"{FIRMWARE}/{name}", mode, path.read_bytes()) for name, mode, path in zip(there, modes, paths)]
+    contents = [path.read_bytes() for path in paths]
+    if source:
+        contents = [bare(data.decode()).encode() if name.endswith(".py") else data for name, data in zip(there, contents)]
+    return [Entry(f"{FIRMWARE}/{name}", mode, data) for name, mode, data in zip(there, modes, contents)]
 
 
 def read_folder(folder: Path) -> list[Entry]:
