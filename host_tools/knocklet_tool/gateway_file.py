@@ -17,7 +17,7 @@ from .gateway_rules import WrongValues, read
 from .store_files import StoreFiles
 from .toml_edit import TomlEdit
 
-_OWN = "host", "groups", "retired", "revoked"   # not the gateway's, or not in this form
+_OWN = "host", "ssh", "groups", "retired", "revoked"   # not the gateway's, or not in this form
 _PLAINTEXT_BYTES = 65_536   # what a sealed message holds
 _LOCK = ".workspace.lock"
 

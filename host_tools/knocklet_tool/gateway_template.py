@@ -8,6 +8,7 @@ from typing import Any
 import tomlkit
 
 _KEYS = (
+    ("ssh", "root@192.168.1.1", "how ssh reaches it from inside, for `knocklet provision`; not sent"),
     ("groups", [], "names for `knocklet push --group`; not sent"),
     ("interfaces", ["eth0"], "where knocks come from; without it, where the gateway's own settings say"),
     ("zone", "drop", "how other closed ports there answer: drop, reject or accept"),

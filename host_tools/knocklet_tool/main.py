@@ -24,6 +24,7 @@ from .lint import lint
 from .log import log
 from .open import open_
 from .otp import otp
+from .provision import provision
 from .pull import pull
 from .push import push
 from .reload import reload
@@ -69,6 +70,7 @@ app.command("open")(open_)
 for command in (
     init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision,
     push, diff, confirm, rollback, history, pull,
+    provision,
     approve, deny, arm, disarm, revoke, reload, selftest,
 ):  # fmt: skip
     app.command()(command)

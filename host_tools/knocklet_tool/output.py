@@ -7,6 +7,9 @@ is no terminal, there are no escape sequences at all.
 import json
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
@@ -44,6 +47,17 @@ class Output:
         if not self._quiet:
             _write(sys.stderr, text)
 
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """What is being done, for as long as it takes: on a terminal it moves. At the end a line says that it is done."""
+        begun = time.monotonic()
+        if sys.stderr.isatty() and not self._quiet:
+            with _console(sys.stderr).status(Text(_plain(text))):
+                yield
+        else:
+            yield
+        self.message(f"  {text}: done, {time.monotonic() - begun:.1f} s")
+
     def remark(self, text: str) -> None:
         """What a person may want to know and a program does not."""
         if not self._quiet and not self._json:
@@ -75,7 +89,13 @@ def ask_line(text: str) -> None:
 
 
 def _write(stream: TextIO, text: str, style: str = "", end: str = "\n") -> None:
+    _console(stream).print(Text(_plain(text), style), soft_wrap=True, end=end)
+
+
+def _console(stream: TextIO) -> Console:
     # With NO_COLOR rich would still write bold and dim.
-    console = Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
-    plain = "".join(c if c.isprintable() else "?" for c in text)
-    console.print(Text(plain, style), soft_wrap=True, end=end)
+    return Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

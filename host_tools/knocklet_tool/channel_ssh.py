@@ -1,0 +1,91 @@
+"""Over ssh: the system's own, so that its configuration, keys and agent count. One connection: a password is asked once.
+
+Dropbear has no sftp: files go through a shell's standard input.
+"""
+
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from .channel import LIMIT_S, OUTPUT_BYTES, SCRIPT_BYTES, Channel, Done, too_long, too_much
+from .errors import InputError, NetworkError
+
+VARIABLE = "KNOCKLET_SSH"   # another program, or options: "ssh -F FILE"
+_TARGET = re.compile(r"(ssh://)?[A-Za-z0-9_.@:%\[\]-]+")
+_CONNECT_S, _ALIVE_S, _ALIVES = 15, 5, 3
+_ASK_S = 300.0   # a password, or whether a new host's key is right
+_FAILED = 255   # of ssh itself
+
+
+class SshChannel(Channel):
+    """target: as ssh takes it, root@192.168.1.1 or ssh://root@192.168.1.1:2222. Raises InputError, NetworkError."""
+
+    def __init__(self, target: str) -> None:
+        self.where = check_target(target)
+        self._folder = tempfile.TemporaryDirectory(prefix="knocklet-", ignore_cleanup_errors=True)   # 0700
+        control = f"ControlPath={Path(self._folder.name) / 's'}"
+        self._ssh = [*shlex.split(os.environ.get(VARIABLE, "ssh")), "-o", control]
+        self._options = ["-T", "-o", "ControlMaster=no", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes", target]
+
+    def __enter__(self) -> Channel:
+        alive = ["-o", f"ServerAliveInterval={_ALIVE_S}", "-o", f"ServerAliveCountMax={_ALIVES}"]
+        words = [*self._ssh, "-M", "-N", "-f", "-o", f"ConnectTimeout={_CONNECT_S}", *alive, "-o", "ClearAllForwardings=yes"]
+        with tempfile.TemporaryFile() as said:   # no pipe: what goes on in the background would hold it open
+            code = self._call([*words, self.where], b"", _ASK_S, subprocess.DEVNULL, said)
+            if code:
+                self._folder.cleanup()
+                raise NetworkError(f"{self.where}: {_last(said) or f'ssh ended with {code}'}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run([*self._ssh, "-O", "exit", self.where], capture_output=True, timeout=LIMIT_S, check=False)
+        self._folder.cleanup()
+
+    def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
+        command = f"exec sh -c {shlex.quote(script)}"   # root's own shell may be any
+        assert len(command) <= SCRIPT_BYTES, len(command)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
+            code = self._call([*self._ssh, *self._options, command], data, limit_s, out, said)
+            if code == _FAILED:
+                raise NetworkError(f"{self.where}: {_last(said) or 'the connection ended'}")
+            if out.seek(0, os.SEEK_END) > OUTPUT_BYTES:
+                raise too_much(self.where)
+            out.seek(0)
+            return Done(code, out.read())
+
+    def _call(self, words: list[str], data: bytes, limit_s: float, out: int | IO[bytes], said: IO[bytes]) -> int:
+        try:
+            code = subprocess.run(
+                words, input=data, stdout=out, stderr=said, timeout=limit_s, check=False, preexec_fn=_small_files
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise too_long(self.where, limit_s) from None
+        except OSError as error:
+            raise InputError(f"{words[0]}: {error.strerror}; allowed: the program ssh (apt install openssh-client)") from None
+        if code == -signal.SIGXFSZ:
+            raise too_much(self.where)
+        return code
+
+
+def check_target(target: str) -> str:
+    """Raises InputError."""
+    if not _TARGET.fullmatch(target) or target[0] == "-":
+        raise InputError(f"--to {target[:60]!r}: allowed: root@192.168.1.1, ssh://root@192.168.1.1:2222, or as ssh calls it")
+    return target
+
+
+def _small_files() -> None:
+    """What the other side says lands in a file: it may not fill the disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * OUTPUT_BYTES, 2 * OUTPUT_BYTES))
+
+
+def _last(said: IO[bytes]) -> str:
+    said.seek(0)
+    lines = [line.strip() for line in said.read(OUTPUT_BYTES).decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""

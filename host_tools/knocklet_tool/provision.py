@@ -1,0 +1,74 @@
+"""`knocklet provision`: takes a gateway from bare to working, over ssh or its serial console."""
+
+import time
+
+from . import (
+    gateway_files,
+    provision_plan,
+    provision_proof,
+    provision_steps,
+    settings,
+    target_board,
+    target_facts,
+    target_package,
+    target_way,
+)  # fmt: skip
+from .channel import Channel
+from .errors import InputError
+from .gateway_file import GatewayFile
+from .gateway_files import AGENT
+from .options import FileName, Json
+from .output import Output
+from .provision_plan import Plan, Wanted
+from .provision_report import DoneReport, PlanReport
+from .question import sure
+from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
+
+
+def provision(
+    name: FileName,
+    via: Via = SSH,
+    to: To = None,
+    board: BoardOption = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Look at a gateway, say what there is to do, do it, and prove that it works. A second time there is nothing to do.
+
+    knocklet provision home --to root@192.168.1.1
+    """
+    output = Output(json)
+    file = GatewayFile.load(name)
+    stored = settings.load()
+    files = gateway_files.collect(name)
+    with target_way.channel(via, to, file.model.ssh, board) as channel:
+        plan = look(channel, file, files, board, output)
+        if dry_run or not json:
+            output.result(PlanReport(channel.where, plan))
+        if dry_run:
+            return
+        report = DoneReport(name, plan.todo(), [])
+        if plan.anything:
+            if not sure("go on, although of that?" if plan.doubts else "go on?", yes):
+                raise InputError("nothing was changed")
+            provision_steps.do(channel, provision_steps.steps(plan), output)
+        provision_proof.from_status(report, provision_steps.wait_for_engine(channel, plan.wanted.board))
+    if AGENT in files and stored.broker:
+        provision_proof.over_the_broker(report, stored, output)
+    else:
+        report.next.append(f"knocklet broker setup, knocklet broker use, and again: without a broker {name} reports to nobody")
+    provision_proof.how_to_knock(report, file)
+    output.result(report)
+
+
+def look(channel: Channel, file: GatewayFile, files: provision_plan.Files, board: str | None, output: Output) -> Plan:
+    """What there is, and what there is to do; nothing is changed. Raises InputError, NetworkError, RefusedError."""
+    with output.working(f"looking at {channel.where}"):
+        boards = target_board.candidates(board)
+        facts = target_facts.look(channel, boards, board is not None)
+        found = target_board.chosen(channel.where, facts, boards)
+        format_name = target_board.format_of(channel.where, facts, found)
+        package = target_package.make(found, format_name)
+        same = facts.there and target_package.is_there(channel, package)
+    return provision_plan.make(channel.where, Wanted(file, found, package, files), facts, same, time.time())
