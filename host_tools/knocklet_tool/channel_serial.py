@@ -109,7 +109,7 @@ class SerialChannel(Channel):
             self._write(b"\x03\n")   # ends what runs there, or activates the console
             self._listen(0.5)
             if re.search(rb"(login|[Pp]assword): *$", self._heard[-200:]):
-                raise NetworkError(f"{self.where}: it asks who you are; log in there as root with a terminal program, and end that")
+                raise NetworkError(f"{self.where}: it asks who you are; log in there as root first, by a terminal program")
             self._write(f" echo @{self._mark}$((6*7))id$(id -u)@\n".encode())
             try:
                 found = self._await(rb"42id(\d+)", 2.0)

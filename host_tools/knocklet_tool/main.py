@@ -34,6 +34,7 @@ from .selftest import selftest
 from .ssh_config import ssh_config
 from .status import status
 from .unprovision import unprovision
+from .upgrade import upgrade
 from .watch import watch
 
 
@@ -70,7 +71,7 @@ app.command("open")(open_)
 for command in (
     init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision,
     push, diff, confirm, rollback, history, pull,
-    provision,
+    provision, upgrade,
     approve, deny, arm, disarm, revoke, reload, selftest,
 ):  # fmt: skip
     app.command()(command)

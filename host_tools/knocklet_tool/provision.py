@@ -4,15 +4,15 @@ import time
 
 from . import (
     gateway_files,
+    kept_package,
     provision_plan,
     provision_proof,
     provision_steps,
     settings,
     target_board,
-    target_facts,
     target_package,
     target_way,
-)  # fmt: skip
+)
 from .channel import Channel
 from .errors import InputError
 from .gateway_file import GatewayFile
@@ -43,7 +43,8 @@ def provision(
     stored = settings.load()
     files = gateway_files.collect(name)
     with target_way.channel(via, to, file.model.ssh, board) as channel:
-        plan = look(channel, file, files, board, output)
+        with output.working(f"looking at {channel.where}"):
+            plan = _look(channel, file, files, board)
         if dry_run or not json:
             output.result(PlanReport(channel.where, plan))
         if dry_run:
@@ -53,22 +54,20 @@ def provision(
             if not sure("go on, although of that?" if plan.doubts else "go on?", yes):
                 raise InputError("nothing was changed")
             provision_steps.do(channel, provision_steps.steps(plan), output)
+        kept_package.keep(name, plan.wanted.package)
         provision_proof.from_status(report, provision_steps.wait_for_engine(channel, plan.wanted.board))
     if AGENT in files and stored.broker:
-        provision_proof.over_the_broker(report, stored, output)
+        with output.working("waiting for its report"):
+            provision_proof.over_the_broker(report, stored, output)
     else:
-        report.next.append(f"knocklet broker setup, knocklet broker use, and again: without a broker {name} reports to nobody")
+        report.next.append(f"knocklet broker setup, knocklet broker use, and this again: until then {name} reports to nobody")
     provision_proof.how_to_knock(report, file)
     output.result(report)
 
 
-def look(channel: Channel, file: GatewayFile, files: provision_plan.Files, board: str | None, output: Output) -> Plan:
+def _look(channel: Channel, file: GatewayFile, files: provision_plan.Files, board: str | None) -> Plan:
     """What there is, and what there is to do; nothing is changed. Raises InputError, NetworkError, RefusedError."""
-    with output.working(f"looking at {channel.where}"):
-        boards = target_board.candidates(board)
-        facts = target_facts.look(channel, boards, board is not None)
-        found = target_board.chosen(channel.where, facts, boards)
-        format_name = target_board.format_of(channel.where, facts, found)
-        package = target_package.make(found, format_name)
-        same = facts.there and target_package.is_there(channel, package)
+    facts, found, format_name = target_board.look(channel, board)
+    package = target_package.make(found, format_name)
+    same = facts.there and target_package.is_there(channel, package)
     return provision_plan.make(channel.where, Wanted(file, found, package, files), facts, same, time.time())

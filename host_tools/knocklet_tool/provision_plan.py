@@ -86,8 +86,6 @@ def make(where: str, wanted: Wanted, facts: Facts, same_package: bool, now_s: fl
 
 
 def _check(where: str, wanted: Wanted, facts: Facts) -> None:
-    if facts.uid:
-        raise RefusedError(f"{where}: user id {facts.uid if facts.uid >= 0 else 'unknown'}; allowed: root, 0")
     needed = [name for name in ("ffi", *(("tls",) if _has_tls(wanted.files) else ())) if name not in facts.modules]
     if facts.micropython >= MICROPYTHON and needed:
         package = wanted.board.model.micropython.package

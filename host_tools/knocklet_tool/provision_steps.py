@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import target_package
 from .board_folder import Board
@@ -15,11 +15,24 @@ from .output import Output
 from .provision_plan import CLIENTS, INSTALLED, Plan
 
 _RUNNING_S = 30
-_INSTALL = {   # a package of the system's own, by the program that is there
-    "opkg": "opkg install",
-    "apk": "apk add",
-    "apt-get": "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends",
+
+
+class Manager(NamedTuple):
+    """How the system's own packages come and go, by the program that is there."""
+
+    install: str
+    remove: str
+
+
+_MANAGERS = {
+    "opkg": Manager("opkg install", "opkg remove"),
+    "apk": Manager("apk add", "apk del"),
+    "apt-get": Manager("DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends", "apt-get purge -y"),
 }
+
+
+def package_manager(there: list[str]) -> Manager | None:
+    return next((manager for name, manager in _MANAGERS.items() if name in there), None)
 
 
 @dataclass
@@ -75,12 +88,12 @@ def _prepare(channel: Channel, command: str) -> None:
 
 def _micropython(channel: Channel, package: str, plan: Plan) -> None:
     """Noted before it is there: `unprovision` then takes it off again."""
-    manager = next((each for each in _INSTALL if each in plan.facts.managers), None)
+    manager = package_manager(plan.facts.managers)
     if manager is None:
         raise RefusedError(f"{channel.where}: no package manager fetches {package} there; install MicroPython by hand")
     if not plan.facts.micropython:
         channel.put(INSTALLED, f"{package}\n".encode(), 0o600)
-    command = f"{_INSTALL[manager]} {package}"
+    command = f"{manager.install} {package}"
     channel.must(command, command, limit_s=LONG_S)
 
 

@@ -1,18 +1,26 @@
 """Which of the boards a target is, and by which of its package managers it takes packages."""
 
-from . import board_folder
+from . import board_folder, target_facts
 from .board_folder import Board
+from .channel import Channel
 from .errors import RefusedError
 from .target_facts import Facts
 
 
-def candidates(name: str | None) -> list[Board]:
-    """The one of this name; without a name all. Raises InputError."""
-    return [board_folder.load(name)] if name else board_folder.all_()
+def look(channel: Channel, name: str | None) -> tuple[Facts, Board, str]:
+    """What the target is, and the format of packages that it takes; nothing is changed. name: of the board, None to find out.
+    Raises InputError, NetworkError, RefusedError.
+    """
+    boards = [board_folder.load(name)] if name else board_folder.all_()
+    facts = target_facts.look(channel, boards, fixed=name is not None)
+    if facts.uid:
+        raise RefusedError(f"{channel.where}: user id {facts.uid if facts.uid >= 0 else 'unknown'}; allowed: root, 0")
+    board = _chosen(channel.where, facts, boards)
+    return facts, board, _format_of(channel.where, facts, board)
 
 
-def chosen(where: str, facts: Facts, boards: list[Board]) -> Board:
-    """The first that the target says it is. Raises RefusedError."""
+def _chosen(where: str, facts: Facts, boards: list[Board]) -> Board:
+    """The first that the target says it is."""
     for board in boards:
         if board.name in facts.boards:
             return board
@@ -21,8 +29,7 @@ def chosen(where: str, facts: Facts, boards: list[Board]) -> Board:
     raise RefusedError(f"{where}: {told} is none of the boards {names}; --board NAME says which one to take it for")
 
 
-def format_of(where: str, facts: Facts, board: Board) -> str:
-    """Of its package. Raises RefusedError."""
+def _format_of(where: str, facts: Facts, board: Board) -> str:
     for name, each in board.model.package.formats.items():
         if each.manager in facts.managers:
             return name

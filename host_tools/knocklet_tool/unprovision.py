@@ -1,4 +1,4 @@
-"""`knocklet unprovision --mqtt`: take off the broker what it keeps of a gateway. A second time there is nothing left to do."""
+"""`knocklet unprovision`: take it off a gateway, or off the broker what it keeps. A second time there is nothing left to do."""
 
 import time
 from dataclasses import dataclass
@@ -8,37 +8,72 @@ import typer
 
 from knocklet.wire.topics import DISCOVERY, HOME_ASSISTANT, RETAINED, STATUS, topic
 
-from . import settings
+from . import provision_steps, removal_steps, settings, target_board, target_way, workspace
 from .errors import BrokerError, InputError
 from .mqtt import Link
 from .options import Json, Name
 from .output import Line, Output
+from .question import sure
+from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
 
 _WAIT_S = 1.0   # after the broker has taken a subscription, for what it keeps
 
-_Mqtt = Annotated[bool, typer.Option("--mqtt", metavar=" ", help="Its retained topics at the broker.")]
+_Mqtt = Annotated[bool, typer.Option("--mqtt", metavar=" ", help="Its retained topics at the broker, and nothing else.")]
 
 
 @dataclass
 class RemovedReport:
+    """`at`: where it was removed from."""
+
     gateway: str
+    at: str
     removed: list[str]
 
     def as_lines(self) -> list[Line]:
-        return [(f"removed {name}", "") for name in self.removed] or [(f"nothing of {self.gateway} was at the broker", "")]
+        return [(f"removed {name}", "") for name in self.removed] or [(f"nothing of {self.gateway} was at {self.at}", "")]
 
     def as_json(self) -> dict[str, Any]:
         return {"gateway": self.gateway, "removed": self.removed}
 
 
-def unprovision(name: Name, mqtt: _Mqtt = False, json: Json = False) -> None:
-    """Remove what the broker keeps of a gateway; stop the gateway first, or it comes back.
+def unprovision(
+    name: Name,
+    mqtt: _Mqtt = False,
+    via: Via = SSH,
+    to: To = None,
+    board: BoardOption = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Take Knocklet off a gateway, which is then as it was before; with --mqtt remove what the broker keeps of it.
+
+    knocklet unprovision home --to root@192.168.1.1
 
     knocklet unprovision home --mqtt
     """
-    if not mqtt:
-        raise InputError("remove what? --mqtt for its retained topics at the broker")
     settings.check_name(name)   # it may be forgotten here already
+    if mqtt:
+        Output(json).result(_from_the_broker(name))
+        return
+    file = workspace.file_of(name)
+    output = Output(json)
+    with target_way.channel(via, to, file.model.ssh if file else "", board) as channel:
+        todo = removal_steps.steps(*target_board.look(channel, board))
+        for step in todo if dry_run or not json else ():
+            output.message(f"  to do: {step.title}")
+        if dry_run:
+            return
+        if todo and not sure(f"{name}: its keys, and what it knows of used knocks, are gone for good: take it off?", yes):
+            raise InputError("nothing was changed")
+        provision_steps.do(channel, todo, output)
+        removed = [what for step in todo if (what := step.title.removeprefix("removing ")) != step.title]
+        output.result(RemovedReport(name, channel.where, removed))
+    if todo:
+        output.remark(f"next: knocklet unprovision {name} --mqtt; knocklet gateway remove {name}")
+
+
+def _from_the_broker(name: str) -> RemovedReport:
     topics = [*(topic(name, below) for below in (STATUS, *RETAINED)), HOME_ASSISTANT + DISCOVERY % name]
     with Link(settings.load().the_broker()) as link:
         before = _kept(link, topics)
@@ -47,7 +82,7 @@ def unprovision(name: Name, mqtt: _Mqtt = False, json: Json = False) -> None:
     with Link(settings.load().the_broker()) as link:
         if left := _kept(link, topics):
             raise BrokerError(f"{', '.join(left)}: still there; is the gateway still running?", again=False)
-    Output(json).result(RemovedReport(name, before))
+    return RemovedReport(name, "the broker", before)
 
 
 def _kept(link: Link, topics: list[str]) -> list[str]:

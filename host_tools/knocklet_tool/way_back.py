@@ -1,0 +1,35 @@
+"""The way back from an upgrade: the package before lies on the gateway, and is installed again, also when nobody can say so.
+
+Whoever removes the file of the timer first has the say: this computer, or the gateway itself when the time is over.
+"""
+
+import shlex
+
+from .board_folder import Board
+from .channel import LONG_S, Channel
+from .target_package import TargetPackage
+
+_ARMED, _SCRIPT = "/tmp/knocklet.back", "/tmp/knocklet.back.sh"
+
+
+class WayBack:
+    def __init__(self, board: Board, before: TargetPackage) -> None:
+        self._before = before
+        self._file = f"/tmp/before-{before.name}"
+        install, restart = before.format.install.format(file=self._file), board.model.service.restart
+        self._back = f"{{ {install}; }} && {{ {restart}; }}; code=$?; rm -f {self._file}; (exit $code)"
+
+    def prepare(self, channel: Channel, after_s: int) -> None:
+        """The gateway goes back by itself after this time. Raises NetworkError, RefusedError."""
+        channel.put(self._file, self._before.data, 0o600)
+        script = f"sleep {after_s}; rm {_ARMED} || exit 0; rm -f {_SCRIPT}; {self._back}\n"
+        channel.put(_SCRIPT, script.encode(), 0o600)
+        channel.must("timer", f": >{_ARMED}; (trap '' HUP; exec sh {_SCRIPT}) </dev/null >/dev/null 2>&1 &")
+
+    def take(self, channel: Channel) -> None:
+        """Now. Raises NetworkError, RefusedError."""
+        channel.must("the way back", f"rm -f {_ARMED} {_SCRIPT}; {self._back}", limit_s=LONG_S)
+
+    def give_up(self, channel: Channel) -> None:
+        """It stays as it is. Raises NetworkError, RefusedError."""
+        channel.must("timer", f"rm -f {_ARMED} {_SCRIPT} {shlex.quote(self._file)}")
