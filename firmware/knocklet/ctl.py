@@ -12,10 +12,14 @@ import socket
 import sys
 
 from .core.errors import KnockletError
-from .edge import run_dir
+from .edge import run_dir, whole_file
 from .edge.control import SOCK_SEQPACKET, socket_address
 
 _ANSWER_BYTES = 65536
+_SERVICES = (
+    ("/etc/init.d/knocklet", "/etc/init.d/knocklet start"),
+    ("/lib/systemd/system/knocklet-engine.service", "systemctl start knocklet-engine"),
+)
 _USE = ("use: knockletctl [--run-dir DIR] [--json] "
         "status | grants | close SERVICE [ADDRESS] | close --all | reload [--file] | arm | disarm | events")  # fmt: skip
 
@@ -34,6 +38,20 @@ def _request(words):
             request["source"] = words[2]
         return request
     return None
+
+
+def _why(directory):
+    """What is known of an engine that does not answer, and what starts it."""
+    why = ""
+    try:
+        with open(directory + run_dir.ENDED) as file:
+            why = ": it ended with: " + file.read()
+    except OSError:
+        pass  # none tried, or it was killed
+    for file, start in _SERVICES:
+        if whole_file.is_there(file):
+            return "%s; start it: %s" % (why, start)
+    return why
 
 
 def _show(verb, answer):
@@ -74,7 +92,7 @@ def main(words):
         connection.send(json.dumps(request).encode())
         answer = json.loads(connection.recv(_ANSWER_BYTES))
     except (OSError, ValueError, KnockletError):
-        sys.stderr.write("knockletctl: no engine answers in %s (root only)\n" % directory)
+        sys.stderr.write("knockletctl: no engine answers in %s (root only)%s\n" % (directory, _why(directory)))
         return 3
     if not answer["ok"]:
         sys.stderr.write("knockletctl: %s\n" % answer["error"])

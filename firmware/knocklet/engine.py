@@ -1,12 +1,13 @@
 """The engine: starts the parts in order, puts a policy into force, and turns the loop. Crash-only: nothing to do at the end.
 
     knocklet_engine.py [--config FILE] [--run-dir DIR] [--interfaces NAME,...] [--agent-user NAME] [--clock FILE] [--syslog]
-                       [--check | --uninstall]
+                       [--safe | --check | --uninstall]
 
 Beside the configuration lie the clients' secrets (`clients.json`), the gateway's key (`key`) and what must outlive a power cut
 (`state/`). --interfaces: where knocks come from, when the configuration does not say. --clock: what NTP touches when it has
-set the clock, or "battery" for a board whose clock is right by itself.
-Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs.
+set the clock, or "battery" for a board whose clock is right by itself. --safe: doors and knocks alone, for an hour, after too
+many starts (start.sh).
+Exit codes: 2 bad configuration, missing part or wrong use; 3 another engine runs; 4 the hour of --safe is over.
 """
 
 import gc
@@ -15,14 +16,25 @@ import sys
 from hashlib import sha256
 
 from . import VERSION
-from .core import agent_messages, decoys, verdict
+from .core import agent_messages, decoys, policy, verdict
 from .core.attempts import KEY_BYTES, Attempts
 from .core.errors import KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
-from .core.policy import interfaces_of
 from .core.rights import Rights
-from .edge import boot_counter, conntrack, firewall, floors, listening, options, policy_file, requests, run_dir, users
+from .edge import (
+    boot_counter,
+    conntrack,
+    firewall,
+    floors,
+    listening,
+    options,
+    policy_file,
+    privileges,
+    requests,
+    run_dir,
+    users,
+)
 from .edge.agent_socket import AgentSocket
 from .edge.configuration import Configuration
 from .edge.control import Control
@@ -44,9 +56,12 @@ from .wire.keys import event_key
 _CONFIG = "/etc/knocklet/config.json"
 _AGENT_USER = "knocklet"
 _CLOCK = "/run/systemd/timesync/synchronized"
-_OPTIONS = ("--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, --check, "
-            "--uninstall")  # fmt: skip
+_OPTIONS = ("--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, "
+            "--safe, --check, --uninstall")  # fmt: skip
 _DAY_MS = 86_400_000
+_SAFE_MS = 3_600_000
+_SAFE_MODE = ("safe mode, after five starts within ten minutes: knocks open, nothing is reported, nothing from MQTT is taken; "
+              "it ends after an hour, or with a restart of the service")  # fmt: skip
 # Collect after so much, instead of when the heap is full: what is touched stays small, and what stays lies close together.
 _GC_BYTES = 65536
 
@@ -54,7 +69,7 @@ _GC_BYTES = 65536
 class Engine:
     """The parts of one engine, wired together. `policy` is what is in force."""
 
-    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK, interfaces=None):
+    def __init__(self, config_path, directory, log, agent_user=_AGENT_USER, clock=_CLOCK, interfaces=None, safe=False):
         # The big tables first, while the heap is in one piece.
         self.attempts = Attempts(_random(KEY_BYTES))
         self._matcher = Matcher(self.attempts)
@@ -81,6 +96,7 @@ class Engine:
         self._clock = clock
         self._verbs = Verbs(self).table()
         self._rights = Rights()
+        self._safe = safe
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
 
@@ -94,6 +110,8 @@ class Engine:
         self.loop.add(watch.socket, lambda _flags: watch.drain() and self.doors.firewall_changed(now_ms()))
         Control(self.directory, self.loop, self.events, self._verbs)
         self.loop.start(self._daily, now_ms(), _DAY_MS)
+        if self._safe:
+            self.loop.start(self.loop.timer(_safe_mode_ends), now_ms(), _SAFE_MS)
         gc.collect()
         restored = len(self.doors.grants.live)
         self.events.tell(now_ms(), "started", version=VERSION, firewall=self.doors.firewall.NAME, restored=restored)
@@ -154,7 +172,9 @@ class Engine:
         self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
         self.firewall_why = why
         self.warnings = new.warnings + warnings
-        if new.name and not self.agent:
+        if self._safe:
+            self.warnings.append(_SAFE_MODE)
+        elif new.name and not self.agent:
             try:
                 self._report()
             except (KnockletError, OSError) as error:  # doors are more than reports
@@ -214,6 +234,11 @@ class Engine:
         return {verdict.NAMES[i]: count for i, count in enumerate(self.knocks.counts) if count}
 
 
+def _safe_mode_ends(_at_ms):
+    say("safe mode ends: the service manager starts all of it")
+    sys.exit(4)
+
+
 def _random(count):
     data = os.urandom(count)
     if len(data) != count or not any(data):
@@ -231,35 +256,40 @@ def say(line):
 
 
 def main(argv):
+    directory = None  # once it is ours
     try:
         values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER, "--clock": _CLOCK,
                   "--interfaces": ""}  # fmt: skip
-        given = options.read(argv, values, ("--syslog", "--check", "--uninstall"), _OPTIONS)
-        syslog = "--syslog" in given
-        instead = ([word for word in given if word != "--syslog"] or [""])[-1]
-        config_path, directory = values["--config"], values["--run-dir"]
-        interfaces = interfaces_of(values["--interfaces"])
-        if instead == "--check":
+        given = options.read(argv, values, ("--syslog", "--safe", "--check", "--uninstall"), _OPTIONS)
+        config_path = values["--config"]
+        interfaces = policy.interfaces_of(values["--interfaces"])
+        if "--check" in given:
             new, _, warnings = policy_file.read(config_path, None, interfaces)
             for line in new.warnings + warnings:
                 say(line)
             counts = (config_path, len(new.services), len(new.sequences), len(new.clients))
             print("%s: %d services, %d sequences, %d clients: good" % counts)
             return 0
-        run_dir.prepare(directory)
-        lock = run_dir.lock(directory)
+        privileges.need((("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13)))
+        run_dir.prepare(values["--run-dir"])
+        lock = run_dir.lock(values["--run-dir"])
         if not lock:
-            say("another engine runs with run directory %s" % directory)
+            say("another engine runs with run directory %s" % values["--run-dir"])
             return 3
-        if instead:
+        directory = values["--run-dir"]
+        if "--uninstall" in given:
             firewall.uninstall(directory)
             print("rules and sets are gone: what is not closed by another firewall is open")
             return 0
-        engine = Engine(config_path, directory, Log(syslog), values["--agent-user"], values["--clock"], interfaces)
+        log = Log("--syslog" in given)
+        engine = Engine(config_path, directory, log, values["--agent-user"], values["--clock"], interfaces, "--safe" in given)
         engine.start()
     except (KnockletError, OSError) as error:
         say(str(error))
+        if directory:
+            run_dir.ended(directory, str(error))
         return 2
+    run_dir.started(directory)
     engine.log.write("knocklet-engine: ready, firewall %s (%s)" % (engine.doors.firewall.NAME, engine.firewall_why))
     while lock:  # held as long as this runs
         engine.loop.turn()

@@ -5,6 +5,7 @@ import json
 import platform
 import re
 import struct
+from pathlib import Path
 
 import pytest
 from net import kernel
@@ -14,6 +15,7 @@ from net.missing import command_without, without
 from lab import LabError
 
 ENGINE = "knocklet-engine: "
+FIRMWARE = Path(__file__).parents[2] / "firmware"
 AF_NETLINK, AF_PACKET = 16, 17
 NETLINK_NETFILTER = 12
 EPROTONOSUPPORT, EAFNOSUPPORT = 93, 97
@@ -118,7 +120,8 @@ def test_files(lab, engine, config):
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = refusal(lab, [*engine.command()[:2], *words])
-        options = "--config FILE, --run-dir DIR, --agent-user NAME, --clock FILE, --syslog, --check, --uninstall"
+        options = "--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, "
+        options += "--safe, --check, --uninstall"
         assert line == f"{words[0]}: allowed: {options}"
 
 
@@ -181,8 +184,68 @@ def test_kernel_without_packet_sockets(lab, engine):
     assert line == "interfaces: no packet socket (error 97): needs root and CONFIG_PACKET"
 
 
-@pytest.mark.parametrize("right, said", [("net_admin", "CAP_NET_ADMIN"), ("net_raw", "CONFIG_PACKET")])
-def test_without_a_right(lab, engine, right, said):
+@pytest.mark.parametrize("right", ["net_admin", "net_raw"])
+def test_without_a_right(lab, engine, right):
     """Root, but in a container that has taken a capability away."""
     command = ["setpriv", f"--bounding-set=-{right}", f"--inh-caps=-{right}", *engine.command()]
-    assert said in refusal(lab, command)
+    assert refusal(lab, command) == f"no CAP_{right.upper()}: allowed: root with CAP_NET_ADMIN and CAP_NET_RAW"
+
+
+@one_firewall
+def test_knockletctl_tells_why(lab, engine, config):
+    """What the last one ended with, as long as none runs."""
+    def told(words="status"):
+        done = lab.gateway.run(engine.ctl_command(words), check=False)
+        assert (done.returncode, done.stdout) == (3, "")
+        return done.stderr
+
+    nobody = f"knockletctl: no engine answers in {engine.run_dir} (root only)"
+    assert told() == nobody + "\n"
+    engine.write_config(config | {"decoys": -1})
+    line = refusal(lab, engine.command())
+    assert told() == f"{nobody}: it ended with: {line}\n"
+    engine.write_config(config)
+    engine.start()
+    assert not lab.gateway.run(engine.command(), check=False).stdout  # another one: what it says is not about the first
+    engine.kill()
+    assert told() == nobody + "\n"
+
+
+@one_firewall
+@pytest.mark.parametrize("file, start", [
+    ("/etc/init.d/knocklet", "/etc/init.d/knocklet start"),
+    ("/usr/lib/systemd/system/knocklet-engine.service", "systemctl start knocklet-engine"),
+])  # fmt: skip
+def test_knockletctl_tells_what_starts_it(lab, engine, tmp_path, file, start):
+    """Where there is a service. Its file is there for this process only."""
+    folder, _, name = file.rpartition("/")
+    (tmp_path / name).touch()
+    command = ["sh", "-c", f'mount --bind {tmp_path} {folder} && exec "$@"', "sh", *engine.ctl_command("grants")]
+    done = lab.gateway.run(command, check=False)
+    assert done.stderr == f"knockletctl: no engine answers in {engine.run_dir} (root only); start it: {start}\n"
+
+
+@one_firewall
+@pytest.mark.parametrize("module", ["knocklet.engine", "knocklet.agent", "knocklet.ctl"])
+def test_interpreter_without_ffi(lab, engine, module):
+    """A MicroPython that somebody built without it: its module is gone before anything imports it."""
+    script = f"import sys; sys.modules['ffi'] = None; sys.path[:] = ['{FIRMWARE}']; from {module} import main; main([])"
+    done = lab.gateway.run([*engine.command()[:1], "-c", script], check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    needs = "needs the package micropython-mbedtls (OpenWrt) or micropython"
+    assert done.stderr == f"knocklet: this MicroPython has no ffi: {needs}\n"
+
+
+@one_firewall
+def test_a_refusal_is_no_crash(lab, engine, config):
+    """Starts that end with a line do not lead to safe mode: when the reason is gone, all of it starts."""
+    engine.run_dir.mkdir(mode=0o700)
+    starts = engine.run_dir / "starts"
+    starts.write_text("1\n2\n3\n4\n")
+    engine.write_config(config | {"decoys": -1})
+    refusal(lab, engine.command())
+    assert not starts.exists()
+    starts.write_text("1\n")
+    engine.write_config(config)
+    engine.start()
+    assert starts.exists()

@@ -3,8 +3,16 @@
 ffi.open(None) is the program's own C library, whatever its name (glibc, musl).
 """
 
-import ffi
+import sys
 from struct import calcsize, pack, unpack
+
+try:
+    import ffi
+except ImportError:
+    ffi = None
+if not ffi:  # every part of ours imports this file: none of them can say it better
+    sys.stderr.write("knocklet: this MicroPython has no ffi: needs the package micropython-mbedtls (OpenWrt) or micropython\n")
+    sys.exit(2)
 
 _libc = ffi.open(None)
 # mmap's offset is 64 bits on musl even on 32-bit CPUs: always 0 here, so trailing zeros serve every calling convention.

@@ -1,4 +1,4 @@
-"""From root to a user without rights, for good, before the first byte from outside is read."""
+"""The rights of a process: the agent gives all of them up, before the first byte from outside is read; the engine needs two."""
 
 from ..core.errors import KnockletError
 from . import libc, users
@@ -19,11 +19,19 @@ def drop(user):
         raise KnockletError("the agent would keep rights that its user does not have: it does not run so")
 
 
+def need(rights):
+    """rights: (name, number) of capabilities. Raises KnockletError when we lack one."""
+    ours = _capabilities()
+    for name, number in rights:
+        if not ours >> number & 1:
+            raise KnockletError("no %s: allowed: root with %s" % (name, " and ".join([name for name, _ in rights])))
+
+
 def _capabilities():
-    """Are there any that are permitted (proc(5))? What is in effect is a part of them."""
+    """The permitted ones, as bits (proc(5)). What is in effect is a part of them."""
     with open("/proc/self/status") as file:
         for line in file:
             name, _, value = line.partition(":")
             if name == "CapPrm":
-                return int(value.strip(), 16) != 0
-    return True
+                return int(value.strip(), 16)
+    return -1

@@ -3,9 +3,11 @@
 import os
 
 from ..core.errors import KnockletError
-from . import libc
+from . import libc, whole_file
 
 DEFAULT = "/var/run/knocklet"
+ENDED = "/ended"
+_STARTS = "/starts"
 _DIRECTORY = 0x4000
 _NOT_OURS_ALONE = 0o077
 
@@ -23,6 +25,20 @@ def prepare(path):
         raise KnockletError("run directory %s: cannot be made (error %d)" % (path, error.errno))
     if not found[0] & _DIRECTORY or found[4] != 0 or found[0] & _NOT_OURS_ALONE:
         raise KnockletError("run directory %s: must be a directory of root's with mode 0700" % path)
+
+
+def ended(path, why):
+    """What knockletctl tells of an engine that could not start. It was no crash, which start.sh counts."""
+    whole_file.remove(path + _STARTS)
+    try:
+        with open(path + ENDED, "w") as file:
+            file.write(why)
+    except OSError:
+        pass  # there is no room: then it is not told
+
+
+def started(path):
+    whole_file.remove(path + ENDED)
 
 
 def lock(path):

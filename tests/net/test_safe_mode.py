@@ -1,0 +1,84 @@
+"""--safe, after too many starts: doors and knocks alone. Nothing from MQTT gets to the engine; after an hour it ends itself."""
+
+import json
+
+import pytest
+from net.clients import PORT, write_store
+from net.fake_clock import QuickTime
+from net.marks import one_firewall
+
+from .fake_agent import FakeAgent
+
+pytestmark = one_firewall
+
+KEY = bytes(range(32))
+STEPS = ["7000/tcp", "9100/udp", "8000/tcp"]
+ADMIN = 4
+HOUR_S = 3600
+
+
+@pytest.fixture
+def config(config, anna):
+    config["id"] = "home"
+    config["sequences"]["front"]["open"] = ["ssh"]
+    config["clients"] = {anna.name: anna.entry("admin")}
+    return config
+
+
+@pytest.fixture
+def engine(engine):
+    engine.write_key(KEY)
+    write_store(engine.state_dir)  # of a gateway that was in use before, and whose clock is right
+    engine.trust_clock()
+    return engine
+
+
+def test_opens_and_reports_nothing(lab, engine, anna):
+    """What was there for an agent is not any more, and a full start brings it back."""
+    engine.start()
+    FakeAgent(engine, KEY).socket.close()
+    engine.options = ["--safe"]
+    engine.restart()
+    with pytest.raises(ConnectionRefusedError):
+        FakeAgent(engine, KEY)
+    lab.knock(STEPS)
+    engine.expect_event("opened", service="ssh", source=lab.client.ip4)
+    assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
+    lab.datagram(anna.packet(ADMIN), PORT)
+    engine.expect_event("opened", service="admin", client="anna")
+    engine.options = []
+    engine.restart()
+    FakeAgent(engine, KEY).socket.close()
+    assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
+
+
+def test_it_says_so(lab, engine):
+    """Also after a reload; a full start has nothing of it."""
+    engine.options = ["--safe"]
+    engine.start()
+    engine.reload()
+    status = engine.ask("status")
+    (warning,) = status["warnings"]
+    assert warning.startswith("safe mode, after five starts within ten minutes: ") and "restart of the service" in warning
+    assert (status["agent"], status["sealed_dropped"]) == ("no id, or see warnings", "no key")
+    shown = engine.ctl_command("status")
+    shown.remove("--json")
+    assert json.dumps(warning) in lab.gateway.run(shown).stdout
+    engine.options = []
+    engine.restart()
+    assert engine.ask("status")["warnings"] == []
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_ends_itself(lab, engine, safe):
+    """After an hour, here in little more than a second; an engine that is not in safe mode goes on."""
+    QuickTime(engine, HOUR_S)
+    engine.options = ["--safe"] if safe else []
+    engine.start()
+    if safe:
+        assert engine.process.wait(10) == 4
+        engine.expect_exact("knocklet-engine: safe mode ends: the service manager starts all of it")
+    else:
+        began_s = engine.ask("status")["uptime_s"]
+        while engine.ask("status")["uptime_s"] < began_s + 2 * HOUR_S:
+            pass
