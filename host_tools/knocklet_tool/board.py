@@ -5,13 +5,14 @@ from typing import Any
 
 import typer
 
-from . import board_build, board_folder
+from . import board_build, board_folder, board_image_files
 from .board_folder import Board
 from .options import Json
 from .output import Line, Output
 
 app = typer.Typer(help="Which boards a gateway may be, and packages for them.")
 app.command()(board_build.build)
+app.command("image-files")(board_image_files.image_files_)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from .errors import InputError
 
 FOLDER = "/etc/knocklet"   # mode 0700
 CONFIG, KEY, AGENT = f"{FOLDER}/config.json", f"{FOLDER}/key", f"{FOLDER}/agent.json"
+ALL = CONFIG, KEY, AGENT
 PRIVATE = 0o600
 
 

@@ -43,9 +43,7 @@ class Entry:
 
 def collect(board: Board, source: bool) -> list[Entry]:
     """Files and links; source: the firmware as text. Raises InputError."""
-    found = firmware(source) + read_folder(board.files)
-    found.append(Entry(_LINK[0], 0o777, target=_LINK[1]))
-    return _made_private(found, board)
+    return [*firmware(source), *board_files(board), Entry(_LINK[0], 0o777, target=_LINK[1])]
 
 
 def firmware(source: bool) -> list[Entry]:
@@ -78,7 +76,9 @@ def read_folder(folder: Path) -> list[Entry]:
     return found
 
 
-def _made_private(entries: list[Entry], board: Board) -> list[Entry]:
+def board_files(board: Board) -> list[Entry]:
+    """Those that are for root alone are 0600. Raises InputError for what board.toml names and is not there."""
+    entries = read_folder(board.files)
     files = {"/" + entry.path for entry in entries if entry.data is not None}
     for key in ("private", "config_files"):
         for path in getattr(board.model.package, key):

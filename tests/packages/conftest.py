@@ -1,7 +1,7 @@
 """What the tests of packages share: a small repository with boards of its own, and packages made of it."""
 
 import pytest
-from host.conftest import home, knocklet  # noqa: F401  (fixtures)
+from host.conftest import home, knocklet, no_sockets  # noqa: F401  (fixtures)
 from packages.repository import make
 
 from knocklet_tool import board_folder, package_build
