@@ -11,6 +11,7 @@ from . import (
     firmware_size,
     forwarding_ratio,
     idle_spa,
+    package_build,
     push,
     sequence_open,
     sequence_open_nft,
@@ -40,4 +41,5 @@ ALL = (
     apply_config,
     forwarding_ratio,
     firmware_size,
+    package_build,
 )
