@@ -9,8 +9,9 @@ import typer
 
 from . import board_folder, package_build, places, signing_key
 from .board_folder import Board
+from .board_name import BoardName
 from .errors import InputError
-from .options import BoardName, Json
+from .options import Json
 from .output import Line, Output
 from .package_build import Built
 from .package_tree import FIRMWARE

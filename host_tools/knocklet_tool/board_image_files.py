@@ -8,7 +8,8 @@ import typer
 
 from . import board_folder, gateway_files, image_files, package_version
 from .board_folder import Board
-from .options import BoardName, FileName, Json
+from .board_name import BoardName
+from .options import FileName, Json
 from .output import Line, Output
 from .package_tree import Entry
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from . import board_folder, clients, settings, workspace_folder
+from . import clients, settings, workspace_folder
 from .errors import ToolError
 
 
@@ -49,13 +49,6 @@ def complete_service(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
-def complete_board(incomplete: str) -> list[str]:
-    try:
-        return [name for name in board_folder.names() if name.startswith(incomplete)]
-    except ToolError:
-        return []
-
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The gateway's name.", autocompletion=complete_gateway)]
 MaybeName = Annotated[
     str | None,
@@ -93,9 +86,6 @@ MaybeService = Annotated[
     typer.Argument(metavar="[SERVICE]", help="ssh if not given, or the only one.", autocompletion=complete_service),
 ]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's name.", autocompletion=complete_service)]
-BoardName = Annotated[
-    str, typer.Argument(metavar="BOARD", help="As `knocklet board list` tells.", autocompletion=complete_board)
-]
 Everything = Annotated[bool, typer.Option("--all", metavar=" ", help="Every gateway.")]
 Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Those with this name in their `groups`.")]
 Json = Annotated[bool, typer.Option("--json", metavar=" ", help="Print JSON.")]
