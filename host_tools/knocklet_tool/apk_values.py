@@ -1,4 +1,5 @@
 """The values of an apk-tools v3 database ("ADB"), written one behind the other; a value that holds others points back at them.
+What is there already is not written again.
 
     0   1  0             oldest reader that understands it
     1   1  0             version
@@ -21,6 +22,7 @@ class Values:
 
     def __init__(self) -> None:
         self._data = bytearray(8)
+        self._places: dict[tuple[bytes, int], int] = {}   # of what is written
 
     def number(self, value: int) -> int:
         """Below 2**32."""
@@ -56,12 +58,13 @@ class Values:
 
     def _put(self, data: bytes, align: int) -> int:
         """Where it is."""
-        self._data += bytes(-len(self._data) % align)
-        place = len(self._data)
-        if place >= _SMALL:
-            raise ValueError(place)
-        self._data += data
-        return place
+        if (data, align) not in self._places:
+            self._data += bytes(-len(self._data) % align)
+            if len(self._data) >= _SMALL:
+                raise ValueError(len(self._data))
+            self._places[data, align] = len(self._data)
+            self._data += data
+        return self._places[data, align]
 
 
 def place_of(tag: int) -> int:

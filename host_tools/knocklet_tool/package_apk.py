@@ -108,13 +108,10 @@ def _folder(values: Values, package: Package, folder: Entry, files: list[Entry])
 
 
 def _file(values: Values, package: Package, file: Entry) -> int:
-    fields = {1: values.text(file.name), 2: _access(values, file.mode), 4: values.number(package.date_s)}
-    if file.target:
-        fields[6] = values.blob(_SYMLINK + file.target.encode())
-    else:
-        data = file.data or b""
-        fields |= {3: values.number(len(data)), 5: values.blob(hashlib.sha256(data).digest())}
-    return values.object_(fields)
+    data = file.target.encode() or file.data or b""
+    what = {6: values.blob(_SYMLINK + data)} if file.target else {5: values.blob(hashlib.sha256(data).digest())}
+    size, date = values.number(len(data)), values.number(package.date_s)
+    return values.object_({1: values.text(file.name), 2: _access(values, file.mode), 3: size, 4: date} | what)
 
 
 def _access(values: Values, mode: int) -> int:

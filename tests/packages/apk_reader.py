@@ -187,8 +187,8 @@ def _read_paths(values, tag, apk, contents):
             item = Item("file", *_access(values, parts[2]), values.number(parts[4]))
             if 6 in parts:
                 (kind,) = struct.unpack_from("<H", values.blob(parts[6]))
-                assert kind == 0o120000 and not {3, 5} & set(parts)
                 item.kind, item.target = "link", values.blob(parts[6])[2:].decode()
+                assert kind == 0o120000 and 5 not in parts and values.number(parts[3]) == len(item.target)
             else:
                 if size := values.number(parts[3]):
                     used.append((folder_number, file_number))
