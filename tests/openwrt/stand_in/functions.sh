@@ -1,0 +1,53 @@
+# Stands in for what an init script finds on OpenWrt: UCI, its checks, jshn and users.
+
+# logger -s -t knocklet LINE. A function: busybox's shell takes its own before any program.
+logger() {
+	echo "$4" >>/tmp/log
+	echo "$3: $4" >&2
+}
+
+user_exists() { grep -q "^$1:" /etc/passwd; }
+
+# UCI: the file itself is a list of these commands.
+config() { section=$2; }
+option() { eval "uci_${section}_$1=\$2"; }
+list() { eval "uci_${section}_$1=\"\${uci_${section}_$1:+\$uci_${section}_$1 }\$2\""; }
+
+# uci -q get PACKAGE.SECTION.OPTION
+uci() { (
+	. "/etc/config/${3%%.*}"
+	set -- "${3#*.}"
+	eval "echo \"\$uci_${1%%.*}_${1#*.}\""
+) 2>/dev/null; }
+
+# uci_validate_section PACKAGE TYPE SECTION OPTION:DATATYPE[:DEFAULT]
+uci_validate_section() {
+	local option=${4%%:*} datatype=${4#*:} default= value word
+	case $datatype in *:*) default=${datatype#*:} datatype=${datatype%%:*} ;; esac
+	sh -n "/etc/config/$1" || return 255
+	value=$(uci -q get "$1.$3.$option")
+	echo "$1.$3.$option=$value, to be $datatype" >&2
+	for word in $value; do
+		case $datatype in
+			bool) pattern='0|off|false|no|disabled|1|on|true|yes|enabled' ;;
+			port) pattern='[0-9]{1,5}' ;;
+			host) pattern='[A-Za-z0-9_.:-]+' ;;
+			string) pattern='.*' ;;
+			'list(uciname)') pattern='[A-Za-z0-9_]+' ;;
+			regex*) pattern=${datatype#*\"} pattern=${pattern%\"*} ;;
+			*) return 255 ;;
+		esac
+		echo "$word" | grep -Eqx "$pattern" || return 255
+	done
+	[ "$datatype" != bool ] || case ${value:-$default} in
+		1 | on | true | yes | enabled) value=1 ;;
+		?*) value=0 ;;
+	esac
+	value=${value:-$default}
+	if [ -n "$value" ]; then eval "$option=\$value"; else unset -v "$option"; fi
+}
+
+# jshn: jshn.py keeps what is made so far in /tmp/json.
+for call in init load_file select add_object add_string add_int add_boolean dump; do
+	eval "json_$call() { micropython /lib/jshn.py $call \"\$@\"; }"
+done
