@@ -13,18 +13,21 @@ config() { section=$2; }
 option() { eval "uci_${section}_$1=\$2"; }
 list() { eval "uci_${section}_$1=\"\${uci_${section}_$1:+\$uci_${section}_$1 }\$2\""; }
 
-# uci -q get PACKAGE.SECTION.OPTION
-uci() { (
-	. "/etc/config/${3%%.*}"
-	set -- "${3#*.}"
-	eval "echo \"\$uci_${1%%.*}_${1#*.}\""
-) 2>/dev/null; }
+# uci -q show PACKAGE, of which it only tells whether it can be read. uci -q get PACKAGE.SECTION.OPTION
+uci() {
+	sh -n "/etc/config/${3%%.*}" 2>/dev/null || return 1
+	[ "$2" = get ] || return 0
+	(
+		. "/etc/config/${3%%.*}"
+		set -- "${3#*.}"
+		eval "echo \"\$uci_${1%%.*}_${1#*.}\""
+	)
+}
 
 # uci_validate_section PACKAGE TYPE SECTION OPTION:DATATYPE[:DEFAULT]
 uci_validate_section() {
 	local option=${4%%:*} datatype=${4#*:} default= value word
 	case $datatype in *:*) default=${datatype#*:} datatype=${datatype%%:*} ;; esac
-	sh -n "/etc/config/$1" || return 255
 	value=$(uci -q get "$1.$3.$option")
 	echo "$1.$3.$option=$value, to be $datatype" >&2
 	for word in $value; do
