@@ -59,7 +59,9 @@ class Router:
 
     def program(self, path):
         """A program of this system, with its libraries where it looks for them."""
-        shutil.copy(path, self.place / "bin" / Path(path).name)
+        to = self.place / "bin" / Path(path).name
+        to.unlink(missing_ok=True)  # it may be a link to busybox
+        shutil.copy(path, to)
         listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
         for library in _LIBRARY.findall(listed):
             to = self.place / library[1:]
