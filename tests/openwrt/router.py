@@ -28,28 +28,28 @@ exec chroot "$@"
 
 
 class Router:
-    """`place`: its root directory. `calls`: the last answer of init(). What was logged: log()."""
+    """`place`: its root directory. package, micropython: are they installed; user: has the package made its user."""
 
-    def __init__(self, place, micropython=True, user=True):
+    def __init__(self, place, package=True, micropython=True, user=True):
         self.place = place
-        for folder in ("bin", "dev", "proc", "tmp/netifd", "var/run", "etc/knocklet", "sbin", "lib/functions", "usr/bin", str(MICROPYTHON)[1:]):
+        folders = ("bin", "dev", "proc", "tmp/netifd", "var/run", "etc", "sbin", "lib/functions", "usr/bin")
+        for folder in (*folders, str(MICROPYTHON)[1:]):
             (place / folder).mkdir(parents=True)
-        (place / "etc" / "knocklet").chmod(0o700)
         for name in ("null", "urandom"):
             (place / "dev" / name).touch()
-        shutil.copytree(BOARD / "files", place, dirs_exist_ok=True)
-        shutil.copytree(ROOT / "build" / "firmware", place / "usr" / "lib" / "knocklet")
-        (place / "usr" / "bin" / "knockletctl").symlink_to("../lib/knocklet/start.sh")
+        if package:
+            shutil.copytree(BOARD / "files", place, dirs_exist_ok=True)
+            shutil.copytree(ROOT / "build" / "firmware", place / "usr" / "lib" / "knocklet")
+            (place / "usr" / "bin" / "knockletctl").symlink_to("../lib/knocklet/start.sh")
+            (place / "etc" / "knocklet").mkdir(mode=0o700)
         shutil.copy(STAND_IN / "rc.common", place / "etc")
         for name in ("functions.sh", "jshn.py"):
             shutil.copy(STAND_IN / name, place / "lib")
         shutil.copy(STAND_IN / "network.sh", place / "lib" / "functions")
-        (place / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-        (place / "etc" / "group").write_text("root:x:0:\n")
-        if user:
-            for name, line in (("passwd", f"knocklet:x:{UID}:{UID}::/var/run/knocklet:/bin/false\n"), ("group", f"knocklet:x:{UID}:\n")):
-                with open(place / "etc" / name, "a") as file:
-                    file.write(line)
+        users = ["root:x:0:0::/root:/bin/sh", f"knocklet:x:{UID}:{UID}::/var/run/knocklet:/bin/false"]
+        groups = ["root:x:0:", f"knocklet:x:{UID}:"]
+        for name, lines in (("passwd", users), ("group", groups)):
+            (place / "etc" / name).write_text("".join(line + "\n" for line in (lines if user else lines[:1])))
         self.program(shutil.which("busybox"))
         self.run("/bin/busybox", "--install", "-s", "/bin")
         if micropython:

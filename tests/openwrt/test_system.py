@@ -1,0 +1,122 @@
+"""What of the package outlives an upgrade of the system, and the small files that OpenWrt runs by itself."""
+
+import shutil
+import stat
+import subprocess
+
+import pytest
+from openwrt.router import BOARD, Router
+
+# As sysupgrade finds what to keep: sbin/sysupgrade of OpenWrt's base-files.
+KEPT = "find $(sed -ne '/^[[:space:]]*$/d; /^#/d; p' /lib/upgrade/keep.d/*) -type f -o -type l"
+ONCE = "/etc/uci-defaults/30-knocklet"   # removed when it has run
+
+
+@pytest.fixture
+def router(tmp_path):
+    router = Router(tmp_path / "router")
+    router.netifd("wan", l3_device="eth1")
+    router.uci(enabled="1")
+    for name in ("config.json", "clients.json", "key", "agent.json", "state/replay"):
+        router.write("/etc/knocklet/" + name, "{}")
+    return router
+
+
+def stub(router, name, text="exit 0\n"):
+    """A program that writes down its name and arguments in /tmp/ran."""
+    router.write(name, f'#!/bin/sh\necho "${{0##*/}} $*" >>/tmp/ran\n{text}', mode=0o755)
+
+
+def ran(router):
+    path = router.place / "tmp" / "ran"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_kept(router):
+    """All files of the package and of the owner, and the link that starts the service."""
+    router.init("enable")
+    kept = set(router.run("/bin/sh", "-c", KEPT).stdout.split())
+    board = {f"/{path.relative_to(BOARD / 'files')}" for path in (BOARD / "files").rglob("*") if path.is_file()}
+    firmware = router.place / "usr" / "lib" / "knocklet"
+    owners = {f"/etc/knocklet/{name}" for name in ("config.json", "clients.json", "key", "agent.json", "state/replay")}
+    wanted = board - {ONCE} | {"/usr/bin/knockletctl", "/etc/rc.d/S95knocklet"} | owners
+    wanted |= {f"/usr/lib/knocklet/{path.relative_to(firmware)}" for path in firmware.rglob("*") if path.is_file()}
+    assert kept == wanted
+
+
+def test_after_an_upgrade_of_the_system(router, tmp_path):
+    """MicroPython has gone with the other packages: what was kept says so at boot, and how it comes back."""
+    router.init("enable")
+    kept = router.run("/bin/sh", "-c", KEPT).stdout.split()
+    new = Router(tmp_path / "new", package=False, micropython=False)
+    for path in kept:
+        to = new.place / path[1:]
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(router.place / path[1:], to, follow_symlinks=False)
+    new.script("opkg", "#!/bin/sh\n")
+    boot = new.run("/etc/rc.d/S95knocklet", "boot")
+    assert boot.stderr == "knocklet: not started: MicroPython is missing: opkg install micropython-mbedtls\n"
+    assert new.log() == ["not started: MicroPython is missing: opkg install micropython-mbedtls"]
+
+
+# NTP
+
+
+def test_the_clock(router):
+    """Also before the engine has ever run, and in a folder that it accepts."""
+    folder = router.place / "var" / "run" / "knocklet"
+    for action in ("step", "unsync", "periodic"):
+        assert router.run("/bin/busybox", "env", f"ACTION={action}", "/bin/sh", "/etc/hotplug.d/ntp/knocklet").returncode == 0
+        assert not folder.exists()
+    assert router.run("/bin/busybox", "env", "ACTION=stratum", "/bin/sh", "/etc/hotplug.d/ntp/knocklet").returncode == 0
+    assert (folder / "ntp").exists()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+# uci-defaults
+
+
+def once(router):
+    """As OpenWrt runs it: inside a shell of its own, in its folder."""
+    found = router.run("/bin/sh", "-c", f"(cd /etc/uci-defaults && . {ONCE})")
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_secrets_of_an_image(router):
+    """The builder of an image makes all files readable for everybody."""
+    subprocess.run(["chmod", "-R", "a+rX", router.place / "etc" / "knocklet", router.place / "etc" / "config"], check=True)
+    once(router)
+    etc = router.place / "etc"
+    for path in [etc / "config" / "knocklet", etc / "knocklet", *(etc / "knocklet").rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    once(router)
+
+
+def test_at_the_first_boot(router):
+    """Neither the firewall nor the NTP client runs yet: both come to it by themselves."""
+    stub(router, "/bin/fw4")
+    stub(router, "/etc/init.d/sysntpd", "exit 1\n")
+    once(router)
+    assert ran(router) == ["sysntpd running"]
+
+
+def test_when_it_is_installed(router):
+    """fw4 reads its includes again, and NTP, which has set the clock long ago, tells of it once more."""
+    stub(router, "/bin/fw4")
+    stub(router, "/etc/init.d/sysntpd")
+    router.write("/var/run/fw4.state", "")
+    once(router)
+    assert ran(router) == ["fw4 -q reload", "sysntpd running", "sysntpd restart"]
+    router.write("/var/run/knocklet/ntp", "")
+    once(router)
+    assert ran(router)[3:] == ["fw4 -q reload"]
+
+
+def test_files_that_apk_has_put_aside(router):
+    """As it does with all of /etc that is there already. What the owner edits stays aside."""
+    files = ("init.d/knocklet", "capabilities/knocklet-engine.json", "hotplug.d/ntp/knocklet", "sysctl.d/30-knocklet.conf")
+    for name in (*files, "config/knocklet"):
+        router.write(f"/etc/{name}.apk-new", f"new {name}")
+    once(router)
+    assert [(router.place / "etc" / name).read_text() for name in files] == [f"new {name}" for name in files]
+    assert "new" not in (router.place / "etc" / "config" / "knocklet").read_text()
