@@ -1,0 +1,60 @@
+#!/bin/sh
+# What systemd runs for the engine. Its environment: /etc/default/knocklet.
+#
+#   engine_service.sh run       with the interfaces that knocks come in by
+#   engine_service.sh wait      until it protects, or 20 seconds: the network is not held up for longer
+#   engine_service.sh stopped   a stop that was wanted is no crash
+#   engine_service.sh look      the network has changed: restart when there is a default route by an interface not known yet
+set -u
+
+here=/usr/lib/knocklet
+kept=/etc/knocklet/interfaces
+
+# Those with a default route now or at an earlier start, eight at most: at boot there is no route yet, and a cable that is
+# pulled out does not open what it led to.
+known() {
+    {
+        cat "$kept" 2>/dev/null
+        ip -4 route show default | device
+        ip -6 route show default | device
+    } | grep -E '^[A-Za-z0-9_.-]{1,15}$' | grep -vx lo | awk '!seen[$0]++' | head -n 8
+}
+device() { sed -n 's/.* dev \([^ ]*\).*/\1/p'; }
+
+run() {
+    interfaces=${INTERFACES-}
+    if [ -z "$interfaces" ]; then
+        names=$(known)
+        if [ "$names" != "$(cat "$kept" 2>/dev/null)" ]; then
+            { echo "$names" >"$kept.new" && mv "$kept.new" "$kept"; } || echo "knocklet: $kept cannot be written" >&2
+        fi
+        interfaces=$(echo "$names" | paste -sd, -)
+    fi
+    # shellcheck disable=SC2086  # options, split on purpose
+    exec "$here/start.sh" engine ${interfaces:+--interfaces "$interfaces"} ${ENGINE_OPTIONS-}
+}
+
+wait_until_ready() {
+    tries=0
+    while [ $tries -lt 100 ]; do
+        kill -0 "$MAINPID" 2>/dev/null || exit 1 # it has said why
+        ! knockletctl status >/dev/null 2>&1 || exit 0
+        tries=$((tries + 1))
+        sleep 0.2
+    done
+}
+
+look() {
+    # shellcheck source=/dev/null
+    INTERFACES=$(. /etc/default/knocklet && echo "$INTERFACES") 2>/dev/null
+    [ -z "$INTERFACES" ] || exit 0
+    [ "$(known)" = "$(cat "$kept" 2>/dev/null)" ] || exec systemctl --no-block try-restart knocklet-engine.service
+}
+
+case ${1-} in
+    run) run ;;
+    wait) wait_until_ready ;;
+    stopped) [ "${SERVICE_RESULT-}" != success ] || exec "$here/start.sh" forget ;;
+    look) look ;;
+    *) echo "engine_service.sh: found \"${1-}\"; allowed: run, wait, stopped, look" >&2; exit 2 ;;
+esac
