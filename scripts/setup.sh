@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a Debian 12, Debian 13 or Raspberry Pi OS machine for Knocklet; a second run finds all in place.
 #
-#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 node chromium board (default: all)
+#   scripts/setup.sh [PART...]      packages python micropython64 micropython32 node chromium board raspberry_pi (default: all)
 #
 #   packages       Debian packages that are missing
 #   python         .venv with what requirements.txt pins, and the knocklet command
@@ -10,6 +10,7 @@
 #   node           Node.js 18 or newer with npm, which put the page that knocks into one file
 #   chromium       Debian's Chromium, in which tests open that page
 #   board          QEMU, and in build/boards/qemu_arm64/ what the arm64 board comes with, for the tests that boot it
+#   raspberry_pi   a Debian 13 with systemd in build/boards/raspberry_pi/, for the tests that install and boot the package
 #
 # Each step says in one line what it does; what the programs it calls print is in build/setup.log.
 set -Eeuo pipefail
@@ -161,8 +162,10 @@ set_up_chromium() {
 . scripts/setup_micropython.sh
 # shellcheck source=scripts/setup_board.sh
 . scripts/setup_board.sh
+# shellcheck source=scripts/setup_raspberry_pi.sh
+. scripts/setup_raspberry_pi.sh
 
-for part in "${@:-packages python micropython64 micropython32 node chromium board}"; do
+for part in "${@:-packages python micropython64 micropython32 node chromium board raspberry_pi}"; do
     for step in $part; do
         case $step in
             packages) set_up_packages ;;
@@ -172,7 +175,8 @@ for part in "${@:-packages python micropython64 micropython32 node chromium boar
             node) set_up_node ;;
             chromium) set_up_chromium ;;
             board) set_up_board ;;
-            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium board" ;;
+            raspberry_pi) set_up_raspberry_pi ;;
+            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium board raspberry_pi" ;;
         esac
     done
 done

@@ -1,0 +1,130 @@
+"""A Debian 13 as on a Raspberry Pi: its own dpkg, and, in a container, its own systemd. Root's files are a copy of one's own.
+
+    machine.chroot(["dpkg", "-i", "/package.deb"])     nothing of it runs
+    machine.boot()                                     its systemd is process 1; its network is the gateway's in a lab
+    machine.run(["systemctl", "start", "knocklet-engine"])
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab.host import LabError
+from lab.host import run as run_here
+from lab.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_MADE = ROOT / "build" / "boards" / "raspberry_pi" / "root"  # by scripts/setup.sh
+_START = Path(__file__).with_name("start_machine.sh")
+_LEFT = Path("/run/systemd/nspawn/propagate")  # systemd-nspawn makes a folder here for each machine
+_BOOT_S = 60
+
+
+class Machine:
+    """`root`: where its files lie on this machine; `netns`: of the network that it has when it is booted."""
+
+    def __init__(self, directory, netns=None):
+        self.root = directory / "root"
+        self.netns = netns
+        self._name = f"knocklet-{os.getpid()}-{directory.name}"
+        self._container = None
+        run_here(["cp", "-a", _MADE, self.root])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.power_off()
+        shutil.rmtree(self.root)
+
+    def put(self, path, data, mode=0o600):
+        """A file of root's on its disk. /run and /tmp are its own when it is booted: not there."""
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data if isinstance(data, bytes) else data.encode())
+        file.chmod(mode)
+
+    def path(self, path):
+        return self.root / path.lstrip("/")
+
+    # Without its systemd
+
+    def chroot(self, command, check=True, **options):
+        """Run there and wait. Nothing else of it runs: as where an image is made."""
+        inside = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--net", "--fork", f"--mount-proc={self.root}/proc"]
+        return run_here([*inside, "chroot", self.root, *command], check, env=_ENVIRONMENT, **options)
+
+    # With it
+
+    def boot(self, wait=True):
+        """Power on. Returns when systemd has started all that it wants to."""
+        assert self._container is None, "it is on"
+        self._remove_groups()
+        command = ["unshare", "--mount", "--propagation", "private", _START, self._name, self.root, self.netns]
+        with open(self.root.parent / "container.log", "ab") as log:
+            self._container = subprocess.Popen(
+                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT
+            )
+        if wait:
+            self.wait_until_booted()
+
+    def wait_until_booted(self):
+        """Until systemd is through with its first jobs, whatever became of them."""
+        wait_until(lambda: self._reached("--wait"), "systemd is up", _BOOT_S, 0.02)
+
+    def _reached(self, *words):
+        assert self._container.poll() is None, (self.root.parent / "container.log").read_text()
+        with contextlib.suppress(LabError):
+            state = self.run(["systemctl", "is-system-running", *words], check=False).stdout.strip()
+            return state if state in ("running", "degraded") else None
+
+    def run(self, command, check=True, **options):
+        """Run on the booted machine and wait. LabError with what it said when it fails."""
+        inside = ["nsenter", f"--target={self._process_1()}", "--all", "--root", "--wdns=/"]
+        return run_here([*inside, "--", *command], check, env=_ENVIRONMENT, **options)
+
+    def _process_1(self):
+        pid = self._container.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if len(children) != 1:
+            raise LabError("the container has no process 1 yet")
+        return int(children[0])
+
+    def shut_down(self):
+        """As its owner does: everything is stopped in order, then it is off."""
+        self.run(["systemctl", "poweroff"])
+        self._container.wait(_BOOT_S)
+        self._container = None
+
+    def power_off(self):
+        """Pull the plug: all that runs is gone at once."""
+        if self._container:
+            with contextlib.suppress(LabError, ProcessLookupError):
+                os.kill(self._process_1(), 9)
+            self._container.wait(_BOOT_S)
+            self._container = None
+        self._remove_groups()
+
+    def _remove_groups(self):
+        """The empty control groups that are left of it."""
+        command = 'mountpoint -q /mnt || mount -t cgroup2 cgroup2 /mnt; find "/mnt/$1" -depth -type d -exec rmdir {} +'
+        inside = ["unshare", "--mount", "--propagation", "private", "sh", "-c", command, "sh", self._name]
+        run_here(inside, check=False)
+        with contextlib.suppress(OSError):
+            (_LEFT / self._name).rmdir()
+
+    def journal(self, unit=None):
+        """What it logged since it was booted last, as text."""
+        return self.run(["journalctl", "--no-pager", "--output=cat", *(["--unit", unit] if unit else [])]).stdout
+
+    def show(self, unit, *properties):
+        """Properties of a unit, as texts in this order; one alone is no list."""
+        lines = self.run(["systemctl", "show", unit, *(f"--property={name}" for name in properties)]).stdout.splitlines()
+        found = dict(line.split("=", 1) for line in lines)
+        values = [found[name] for name in properties]
+        return values[0] if len(values) == 1 else values
+
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# start_machine.sh NAME ROOT NETNS: boots ROOT in a container, its processes in the network namespace NETNS. Stays until it ends.
+#
+# Started by machine.py in a mount namespace of its own: there, and nowhere else, the control groups are systemd 257's kind.
+set -eu
+name=$1 root=$2 netns=$3
+groups=/sys/fs/cgroup
+
+if [ "$(stat -fc %T $groups)" != cgroup2fs ]; then
+    umount -R $groups
+    mount -t cgroup2 cgroup2 $groups
+fi
+mkdir "$groups/$name"
+echo $$ >"$groups/$name/cgroup.procs"
+
+# It sets neither clock nor kernel of the machine around it, and lives in the network namespace, where it may do all.
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet --boot --directory="$root" --machine="$name" \
+    --register=no --keep-unit --network-namespace-path="/run/netns/$netns" --capability=CAP_NET_ADMIN \
+    --resolv-conf=off --timezone=off --link-journal=no --console=pipe

@@ -1,0 +1,152 @@
+"""The .deb on Debian's own dpkg, on a system that does not run: what it brings, keeps, and takes away."""
+
+import os
+import stat
+
+import pytest
+from raspberry_pi.conftest import SETTINGS, install
+from raspberry_pi.machine import Machine
+
+from lab.host import LabError
+
+_OWN = {  # whatever lies in /etc/knocklet, and its mode
+    "/etc/knocklet/config.json": 0o600,
+    "/etc/knocklet/key": 0o600,
+    "/etc/knocklet/state/replay.a": 0o600,
+}
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory):
+    with Machine(tmp_path_factory.mktemp("debian")) as made:
+        yield made
+
+
+@pytest.fixture
+def machine(debian):
+    """A Debian 13 without the package; after the test, too."""
+    yield debian
+    debian.chroot(["dpkg", "--purge", "knocklet"], check=False)
+
+
+@pytest.fixture
+def installed(machine, package):
+    install(machine.chroot, machine, package)
+    return machine
+
+
+def _tree(root):
+    """path -> kind, mode, owner, and contents or where it leads to. Without what dpkg itself keeps of a package."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            told = os.lstat(path)
+            what = None
+            if stat.S_ISREG(told.st_mode):
+                with open(path, "rb") as file:
+                    what = hash(file.read())
+            elif stat.S_ISLNK(told.st_mode):
+                what = os.readlink(path)
+            found[path[len(str(root)) :]] = (told.st_mode, told.st_uid, told.st_gid, what)
+    apart = "/var/lib/dpkg/", "/var/log/", "/root/knocklet.deb", "/var/cache/ldconfig/"
+    backups = "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"
+    return {path: told for path, told in found.items() if not path.startswith(apart) and path not in backups}
+
+
+def _write_own(machine):
+    machine.path("/etc/knocklet/state").mkdir(mode=0o700)
+    for path, mode in _OWN.items():
+        machine.put(path, f"of {path}", mode)
+
+
+def _own(machine):
+    return {path: (machine.path(path).read_text(), stat.S_IMODE(machine.path(path).stat().st_mode)) for path in _OWN}
+
+
+def _links(machine):
+    """What is started at boot."""
+    return [path for path in machine.path("/etc/systemd/system").rglob("*") if "knocklet" in path.name]
+
+
+def test_installed(installed):
+    chroot = installed.chroot
+    assert chroot(["dpkg-query", "--show", "--showformat=${db:Status-Status}", "knocklet"]).stdout == "installed"
+    assert chroot(["dpkg", "--verify", "knocklet"]).stdout == ""
+    assert chroot(["dpkg", "--audit"]).stdout == ""
+    assert oct(installed.path("/etc/knocklet").stat().st_mode) == "0o40700"
+    user = chroot(["getent", "passwd", "knocklet"]).stdout.strip().split(":")
+    assert user[2] != "0" and user[6] == "/usr/sbin/nologin"
+    assert chroot(["knockletctl", "status"], check=False).stderr.strip()  # it is found, and MicroPython runs it
+
+
+def test_starts_nothing_before_its_owner_says_so(installed):
+    assert not _links(installed)
+    # A system that boots for the first time enables what its presets say.
+    installed.chroot(["systemctl", "preset-all"])
+    assert not _links(installed)
+    installed.chroot(["systemctl", "enable", "knocklet-engine", "knocklet-agent"])
+    assert len(_links(installed)) == 2
+
+
+def test_without_micropython_it_is_not_taken(machine, package):
+    status = machine.path("/var/lib/dpkg/status")
+    everything = status.read_text()
+    machine.put("/var/lib/dpkg/status", everything.replace("Package: micropython\n", "Package: other\n"), 0o644)
+    with pytest.raises(LabError, match="depends on micropython"):
+        install(machine.chroot, machine, package)
+    machine.chroot(["dpkg", "--purge", "knocklet"])
+    machine.put("/var/lib/dpkg/status", everything, 0o644)
+
+
+def test_an_upgrade_keeps_what_is_the_owners(installed, newer_package):
+    _write_own(installed)
+    before = _own(installed)
+    settings = installed.path(SETTINGS).read_text().replace("INTERFACES=\n", "INTERFACES=eth7\n")
+    assert "eth7" in settings
+    installed.put(SETTINGS, settings, 0o644)
+    installed.chroot(["systemctl", "enable", "knocklet-engine"])
+    install(installed.chroot, installed, newer_package)
+    assert installed.path(SETTINGS).read_text() == settings
+    assert installed.path(SETTINGS + ".dpkg-dist").read_text().endswith("# of a later version\n")
+    assert installed.path("/usr/lib/knocklet/start.sh").read_text().endswith("# of a later version\n")
+    assert _own(installed) == before
+    assert len(_links(installed)) == 1
+
+
+def test_an_upgrade_brings_new_settings_where_nobody_has_changed_them(installed, newer_package):
+    install(installed.chroot, installed, newer_package)
+    assert installed.path(SETTINGS).read_text().endswith("# of a later version\n")
+
+
+def test_remove_leaves_keys_and_settings(installed, package):
+    _write_own(installed)
+    before = _own(installed)
+    installed.chroot(["systemctl", "enable", "knocklet-engine", "knocklet-agent"])
+    installed.chroot(["dpkg", "--remove", "knocklet"])
+    assert _own(installed) == before
+    assert not _links(installed)
+    assert not installed.path("/usr/lib/knocklet").exists()
+    # What ifupdown would run is a file that the owner may have changed: it stays, and does no harm.
+    assert installed.chroot(["/etc/network/if-up.d/knocklet"]).stderr == ""
+    install(installed.chroot, installed, package)
+    assert _own(installed) == before
+
+
+def test_purge_leaves_the_system_as_it_was(machine, package):
+    before = _tree(machine.root)
+    install(machine.chroot, machine, package)
+    _write_own(machine)
+    machine.put("/etc/knocklet/interfaces", "eth0\n")
+    machine.chroot(["systemctl", "enable", "knocklet-engine", "knocklet-agent"])
+    machine.chroot(["dpkg", "--purge", "knocklet"])
+    assert _tree(machine.root) == before
+
+
+def test_purge_after_remove(machine, package):
+    before = _tree(machine.root)
+    install(machine.chroot, machine, package)
+    _write_own(machine)
+    machine.chroot(["dpkg", "--remove", "knocklet"])
+    machine.chroot(["dpkg", "--purge", "knocklet"])
+    assert _tree(machine.root) == before
