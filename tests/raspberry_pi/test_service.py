@@ -1,0 +1,280 @@
+"""The package at work on a Raspberry Pi that is the gateway of a lab: Debian 13's own systemd, no firewall but ours, knocks from
+outside, and the owner's broker and `knocklet` behind it.
+
+One machine, booted once; each test finds the engine running, and the door shut.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from raspberry_pi.conftest import install
+from raspberry_pi.machine import Machine
+
+from lab import Lab
+from lab.owner import Owner
+from lab.waiting import wait_until
+
+ENGINE, AGENT = "knocklet-engine.service", "knocklet-agent.service"
+STEPS = ["7000/tcp", "9100/udp", "8000/tcp"]
+CONFIG = {
+    "id": "home",
+    "zone": "accept",
+    "services": {"ssh": {"index": 1, "port": 22, "ttl": 300}},
+    "sequences": {"front": {"steps": STEPS, "open": ["ssh"]}, "leave": {"steps": STEPS[::-1], "close": ["ssh"]}},
+}
+_RIGHTS = 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW (linux/capability.h)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(zone="accept", firewall="nft") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pi(lab, package, tmp_path_factory):
+    with Machine(tmp_path_factory.mktemp("pi"), lab.gateway.netns) as made:
+        made.boot()
+        install(made.run, made, package)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def owner(lab, pi):
+    """With a key and agent.json on the Pi; broker and `knocklet collect` run."""
+    made = Owner(lab, pi.path("/etc/knocklet"), Path("/run/knocklet"))
+    made.set_up()
+    made.start_collector()
+    return made
+
+
+@pytest.fixture
+def working(lab, pi, owner):
+    """The Pi with its engine and agent, enabled and running."""
+    write_config(pi, CONFIG)
+    pi.run(["systemctl", "enable", "--now", ENGINE, AGENT])
+    knockletctl(pi, "close", "--all")
+    return pi
+
+
+def write_config(pi, config):
+    pi.put("/etc/knocklet/config.json", json.dumps(config))
+
+
+def knockletctl(pi, *words):
+    return json.loads(pi.run(["knockletctl", "--json", *words]).stdout)
+
+
+def pid(pi, unit):
+    return int(pi.show(unit, "MainPID"))
+
+
+def grants(pi):
+    return [(grant["service"], grant["source"]) for grant in knockletctl(pi, "grants")["grants"]]
+
+
+def knock(lab, pi):
+    lab.knock(STEPS)
+    wait_until(lambda: grants(pi), "the grant")
+
+
+def door(lab, host=None):
+    return lab.tcp_open(lab.gateway.ip4, 22, from_=host or lab.client)
+
+
+def rules_of(pi):
+    """Ours, without what is in the sets."""
+    return pi.run(["nft", "--stateless", "--terse", "list", "table", "inet", "knocklet"], check=False).stdout
+
+
+def status_of(pi, unit):
+    """Lines of /proc/PID/status as the machine shows them."""
+    lines = pi.run(["cat", f"/proc/{pid(pi, unit)}/status"]).stdout.splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_unconfigured_it_waits_without_a_fuss(lab, pi):
+    pi.run(["systemctl", "start", ENGINE, AGENT])
+    for unit in (ENGINE, AGENT):
+        assert pi.show(unit, "ActiveState", "ConditionResult") == ["inactive", "no"]
+    assert pi.run(["systemctl", "--failed", "--quiet"]).stdout == ""
+    assert rules_of(pi) == ""
+
+
+def test_knock_opens_and_the_owner_hears_of_it(lab, working, owner):
+    assert door(lab) == "refused"  # as every closed port of a Pi
+    owner.wait_until_online()
+    knock(lab, working)
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+    wait_until(lambda: "opened" in [event["event_type"] for event in owner.log()], "it is told", 20)
+    # found by the default route, and remembered
+    assert working.path("/etc/knocklet/interfaces").read_text() == "wan0\n"
+
+
+def test_the_engine_has_two_rights_and_the_agent_none(working, owner):
+    owner.wait_until_online()
+    engine, agent = status_of(working, ENGINE), status_of(working, AGENT)
+    for name in ("CapPrm", "CapEff", "CapBnd"):
+        assert (int(engine[name], 16), int(agent[name], 16)) == (_RIGHTS, 0)
+    user = working.run(["id", "-u", "knocklet"]).stdout.strip()
+    assert (engine["Uid"].split(), agent["Uid"].split()) == (["0"] * 4, [user] * 4)
+    for status in (engine, agent):
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    found = working.run(["stat", "-c", "%a %U %G", "/run/knocklet", "/run/knocklet-agent"]).stdout.split("\n")
+    assert found[:2] == ["700 root root", "2750 root knocklet"]
+
+
+@pytest.mark.parametrize("act", (["systemctl", "restart", "nftables"], ["nft", "flush", "ruleset"]), ids=" ".join)
+def test_other_rules_are_loaded_and_grants_live_on(lab, working, act):
+    knock(lab, working)
+    before = rules_of(working)
+    times = knockletctl(working, "status")["counts"]["restored"]
+    working.run(act)
+    wait_until(lambda: knockletctl(working, "status")["counts"]["restored"] > times, "the rules are back")
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+    assert grants(working) == [("ssh", lab.client.ip4)]
+    assert rules_of(working) == before != ""
+
+
+def test_stopped_nftables_leaves_our_ports_shut(lab, working):
+    working.run(["systemctl", "start", "nftables"])
+    times = knockletctl(working, "status")["counts"]["restored"]
+    working.run(["systemctl", "stop", "nftables"])
+    wait_until(lambda: knockletctl(working, "status")["counts"]["restored"] > times, "the rules are back")
+    assert door(lab) == "refused"
+    assert working.show(ENGINE, "ActiveState") == "active"
+
+
+def test_a_killed_engine_comes_back_and_grants_live_on(lab, working):
+    knock(lab, working)
+    old = pid(working, ENGINE)
+    working.run(["systemctl", "kill", "--signal=KILL", ENGINE])
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")  # whether it runs or not
+    wait_until(lambda: pid(working, ENGINE) not in (0, old), "another engine", 20)
+    wait_until(lambda: working.show(ENGINE, "ActiveState") == "active", "it protects", 20)
+    assert grants(working) == [("ssh", lab.client.ip4)]
+    assert working.run(["wc", "-l", "/run/knocklet/starts"]).stdout.split()[0] == "2"  # a crash counts
+    working.run(["systemctl", "restart", ENGINE])
+    assert working.run(["wc", "-l", "/run/knocklet/starts"]).stdout.split()[0] == "1"  # what was wanted does not
+
+
+def test_it_never_gives_up(lab, working):
+    write_config(working, {**CONFIG, "zone": "none"})
+    working.run(["systemctl", "restart", ENGINE], check=False)
+    wait_until(lambda: int(working.show(ENGINE, "NRestarts")) >= 1, "it is tried again", 30)
+    assert working.show(ENGINE, "StartLimitIntervalUSec") == "0"  # for ever
+    assert "zone: found 'none'" in working.journal(ENGINE)
+    assert door(lab) == "refused"  # the rules are still there
+    write_config(working, CONFIG)
+    wait_until(lambda: working.show(ENGINE, "ActiveState") == "active", "it works again by itself", 60)
+    knock(lab, working)
+
+
+def test_an_agent_with_another_broker_is_for_its_own_file_only(working, owner):
+    """The copy that it gets of agent.json is no other user's."""
+    folder = working.run(["sh", "-c", f"tr '\\0' '\\n' </proc/{pid(working, AGENT)}/cmdline | tail -n 1"]).stdout.strip()
+    assert folder == f"/run/credentials/{AGENT}/agent.json"
+    assert working.run(["setpriv", "--reuid=65534", "--clear-groups", "cat", folder], check=False).returncode != 0
+    assert "password" in working.run(["setpriv", "--reuid=knocklet", "--clear-groups", "cat", folder]).stdout
+
+
+def test_default_route_by_another_interface(lab, working):
+    """The new one is protected, and the old one still is."""
+    gateway = lab.gateway
+    assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "open"
+    gateway.ip("route replace default via 203.0.113.2")
+    try:
+        working.run(["/etc/network/if-up.d/knocklet"])
+        wait_until(lambda: len(knockletctl_or_none(working) or ()) == 2, "both are watched", 20)
+        assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "refused"
+        assert door(lab) == "refused"
+        old = pid(working, ENGINE)
+        working.run(["/usr/lib/NetworkManager/dispatcher.d/30-knocklet", "wan0", "up"])
+        assert pid(working, ENGINE) == old  # nothing new
+    finally:
+        gateway.ip("route replace default via 198.51.100.254")
+        working.run(["rm", "/etc/knocklet/interfaces"])
+        working.run(["systemctl", "restart", ENGINE])
+    assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "open"
+
+
+def knockletctl_or_none(pi):
+    """The interfaces, if the engine answers."""
+    done = pi.run(["knockletctl", "--json", "status"], check=False)
+    return json.loads(done.stdout)["interfaces"] if not done.returncode else None
+
+
+def test_what_the_owner_names_counts(lab, working):
+    settings = working.path("/etc/default/knocklet")
+    before = settings.read_text()
+    settings.write_text(before.replace("INTERFACES=\n", "INTERFACES=wan0,mgmt0,wlan9\n"))
+    try:
+        working.run(["systemctl", "restart", ENGINE])
+        assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "refused"
+    finally:
+        settings.write_text(before)
+        working.run(["systemctl", "restart", ENGINE])
+
+
+@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy"])
+def test_a_pi_with_iptables(lab, working, tool):
+    """The sandbox leaves room for what iptables does."""
+    for name in ("iptables", "ip6tables"):
+        working.run(["update-alternatives", "--set", name, f"/usr/sbin/{tool.replace('iptables', name)}"])
+    working.run([tool, "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"])
+    try:
+        working.run(["systemctl", "restart", ENGINE])
+        assert "rules of %s are in force" % tool in knockletctl(working, "status")["firewall_why"]
+        assert door(lab) == "refused"
+        knock(lab, working)
+        assert door(lab) == "open"
+        times = knockletctl(working, "status")["counts"]["restored"]
+        working.run([tool, "-F"])
+        wait_until(lambda: knockletctl(working, "status")["counts"]["restored"] > times, "the rules are back")
+        assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+    finally:
+        working.run(["systemctl", "stop", ENGINE])
+        working.run([tool, "-F", "INPUT"])
+        working.run(["/usr/lib/knocklet/start.sh", "engine", "--uninstall"])
+
+
+def test_reboot(lab, working, owner):
+    """Shut before the network comes, without a default route to tell by; and it works again."""
+    knock(lab, working)
+    working.shut_down()
+    lab.reset()  # what a kernel that starts anew knows
+    lab.gateway.ip("route delete default")
+    owner.start_broker()
+    owner.start_collector()
+    working.boot()
+    lab.gateway.ip("route replace default via 198.51.100.254")
+    assert working.show(ENGINE, "ActiveState") == working.show(AGENT, "ActiveState") == "active"
+    ready = int(working.show(ENGINE, "ActiveEnterTimestampMonotonic"))
+    assert 0 < ready <= int(working.show("network-pre.target", "ActiveEnterTimestampMonotonic"))
+    assert door(lab) == "refused" and grants(working) == []
+    knock(lab, working)
+    assert door(lab) == "open"
+    owner.wait_until_online()
+
+
+def test_an_upgrade_at_work(lab, working, newer_package):
+    knock(lab, working)
+    old = pid(working, ENGINE), pid(working, AGENT)
+    install(working.run, working, newer_package)
+    new = pid(working, ENGINE), pid(working, AGENT)
+    assert 0 not in new and not set(old) & set(new)
+    assert grants(working) == [("ssh", lab.client.ip4)]
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+
+
+def test_removed_while_it_works(lab, working):
+    """Last: nothing of it runs, and every port is as it was."""
+    assert door(lab, lab.attacker) == "refused"
+    working.run(["dpkg", "--purge", "knocklet"])
+    assert door(lab, lab.attacker) == "open"
+    assert rules_of(working) == ""
+    assert "micropython" not in working.run(["sh", "-c", "cat /proc/[0-9]*/comm"]).stdout
+    left = working.run(["sh", "-c", "ls -d /run/knocklet* /etc/knocklet* /usr/lib/knocklet*"], check=False)
+    assert left.stdout == ""
+    assert working.run(["systemctl", "list-units", "--all", "knocklet*", "--quiet"]).stdout == ""
