@@ -4,7 +4,7 @@
 # Tests copy it, install the package in it with its own dpkg, and boot it with its own systemd in a container.
 
 pi_suite=trixie
-pi_packages=systemd-sysv,micropython,nftables,iptables,ipset,iproute2,passwd
+pi_packages=systemd-sysv,micropython,nftables,iptables,ipset,iproute2,passwd,apt,dropbear-bin
 
 set_up_raspberry_pi() {
     local home=$PWD/build/boards/raspberry_pi key

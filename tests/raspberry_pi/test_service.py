@@ -258,6 +258,24 @@ def test_reboot(lab, working, owner):
     owner.wait_until_online()
 
 
+@pytest.mark.parametrize("away", ["/usr/bin/micropython", "/etc/knocklet/config.json"])
+def test_rebooted_without_what_it_needs_it_is_shut(lab, working, away):
+    """A package taken off, a mistake in the configuration: what was protected stays so, and it comes back by itself."""
+    path = working.path(away)
+    there = path.read_bytes()
+    mode = path.stat().st_mode
+    working.shut_down()
+    working.put(away, "{", mode)
+    lab.reset()
+    working.boot()
+    assert working.show(ENGINE, "ActiveState") == "activating"  # again and again
+    assert (door(lab), door(lab, lab.attacker)) == ("refused", "refused")
+    working.put(away, there, mode)
+    wait_until(lambda: working.show(ENGINE, "ActiveState") == "active", "it works again by itself", 60)
+    knock(lab, working)
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+
+
 def test_an_upgrade_at_work(lab, working, newer_package):
     knock(lab, working)
     old = pid(working, ENGINE), pid(working, AGENT)
