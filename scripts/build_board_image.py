@@ -20,7 +20,7 @@ _DISK_BYTES = 128 << 20
 _SIGNED = b"~Module signature appended~\n"
 _EMPTY = ("dev", "etc/rc.d", "etc/dropbear", "proc", "root", "run", "sys", "tmp", "usr/share", "var/lib", "var/log")
 # A root of today: everything below usr, and where programs were looked for in former times.
-_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "var/run": "/run", "var/tmp": "/tmp", "etc/mtab": "/proc/mounts"}
+_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "var/run": "/run", "var/tmp": "/tmp"}
 
 
 def build(directory, authorized_key=""):

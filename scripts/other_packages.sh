@@ -46,7 +46,7 @@ fetch_lists() {
 }
 
 with_dependencies() {
-    apt-cache "${own_lists[@]}" depends --recurse --important "$@" 2>/dev/null | grep '^[a-z0-9]' ||
+    apt-cache "${own_lists[@]}" depends --recurse --important "$@" 2>/dev/null | grep '^[a-z0-9]' | sort -u ||
         { quietly echo "it has no package $*"; return 1; }
 }
 

@@ -17,6 +17,7 @@ board_packages='
     dropbear-bin     # SSH without sftp, as routers have it
     dpkg             # takes a .deb as any Debian does
     tar              # what dpkg calls
+    libc-bin         # ldconfig: dpkg does not start without it
 '
 
 # The first word of each line.
@@ -53,7 +54,8 @@ unpack_board() {
     # A router's flash has no room for manuals and translations.
     rm -r "${root:?}/boot" "$root"/usr/share/{doc,man,lintian,locale} "$root"/usr/lib/{systemd,aarch64-linux-gnu/gconv} || return 1
     # shellcheck disable=SC2086
-    describe $packages | sed 's/^Package: .*/&\nStatus: install ok installed/' >"$root/var/lib/dpkg/status"
+    describe $packages |
+        sed -E '/^(Filename|Size|MD5sum|SHA256):/d; s/^Package: .*/&\nStatus: install ok installed/' >"$root/var/lib/dpkg/status"
 }
 
 # Only what a router of this kind loads, and uncompressed: it is loaded under emulation.

@@ -94,9 +94,9 @@ class Board:
         try:
             self.process = host.popen(
                 [
-                    "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", self._memory_mb, "-nodefaults", "-no-reboot",
-                    "-display", "none", "-serial", console or "stdio", "-kernel", _KERNEL, "-initrd", self._initrd,
-                    "-append", _KERNEL_LINE, "-drive", f"file={self.disk},if=virtio,format=raw", *cards,
+                    "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", self._memory_mb, "-nodefaults",
+                    "-no-reboot", "-display", "none", "-serial", console or "stdio", "-kernel", _KERNEL,
+                    "-initrd", self._initrd, "-append", _KERNEL_LINE, "-drive", f"file={self.disk},if=virtio,format=raw", *cards,
                 ],
                 pass_fds=taps,
                 stdin=subprocess.PIPE,
@@ -145,7 +145,7 @@ class Board:
         self.process.stdin.flush()
 
     def expect(self, pattern, timeout_s=30):
-        """Wait until the console says it (a regular expression of bytes); the next one is looked for behind it. Returns the match."""
+        """Wait until the console says it (a regular expression of bytes), behind what was found last. Returns the match."""
         deadline = time.monotonic() + timeout_s
         with self._heard:
             while not (found := re.compile(pattern).search(self.said, self._from)):
