@@ -19,7 +19,7 @@ _LINE = 800   # characters: a terminal's line holds 4095
 _TYPED = 160   # a busybox shell's own line 512
 _WAIT_S = 5.0
 _SHELL_S = 15.0
-_TIMES = 6
+_TIMES = 6   # that each thing is tried
 _BUFFER = 4 * OUTPUT_BYTES
 # Others go as \ooo.
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789#&()*+,./:;<=>?[]^_`{|}~\"$")
@@ -37,7 +37,8 @@ while read -r k l; do
   case $k in
     "$n") printf "$l" >>part; n=$((n+1)); say "$n" "$2" ;;
     script | data) mv part "$k"; : >part; n=0; say "$k:$(sha256sum <"$k" | cut -c 1-64)" "$2" ;;
-    run) sh ./script <data >out 2>/dev/null; echo $? >code; : >data; say ran "$2" ;;
+    run) r=$l; sh ./script <data >out 2>/dev/null; echo $? >code; : >data; say "ran$r" "$2" ;;
+    ran) say "ran$r" "$2" ;;
     out)
       size=$(wc -c <out)
       say "$(cat code):$((size)):$(sha256sum <out | cut -c 1-64)" "$2"
@@ -68,6 +69,7 @@ class SerialChannel(Channel):
         self._mark = secrets.token_hex(6)
         self._folder = f"/tmp/knocklet.{self._mark}"
         self._heard = b""   # and not yet looked at
+        self._runs = 0
         self._before = b""   # what came before the answer that was awaited last
         self._serial: Any = None
 
@@ -98,15 +100,24 @@ class SerialChannel(Channel):
     def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
         self._send("script", script.encode())
         self._send("data", data)
-        self._write(b"run\n")
-        self._await(rb"ran", limit_s)
-        return self._output()
+        self._runs += 1
+        ran, end = b"ran%d" % self._runs, time.monotonic() + limit_s
+        self._write(b"run %d\n" % self._runs)
+        while True:
+            try:
+                self._await(ran, max(0.0, min(_WAIT_S, end - time.monotonic())))
+                return self._output()
+            except _Silence:
+                if time.monotonic() >= end:
+                    raise too_long(self.where, limit_s) from None
+                self._write(b"ran\n")   # it may have been said, and lost
 
     def _find_shell(self) -> None:
         """Press Enter, and see whether a shell reckons for us. Raises NetworkError."""
-        end = time.monotonic() + _SHELL_S
+        end, enter = time.monotonic() + _SHELL_S, b"\n"
         while time.monotonic() < end:
-            self._write(b"\x03\n")   # ends what runs there, or activates the console
+            self._write(enter)   # activates the console; then ends what runs there
+            enter = b"\x03\n"
             self._listen(0.5)
             if re.search(rb"(login|[Pp]assword): *$", self._heard[-200:]):
                 raise NetworkError(f"{self.where}: it asks who you are; log in there as root first, by a terminal program")
@@ -122,17 +133,25 @@ class SerialChannel(Channel):
 
     def _start_server(self) -> None:
         """Type it in, in lines that are no secret. Raises NetworkError."""
-        path = f"{self._folder}/server"
-        self._type(f"stty -echo 2>/dev/null; umask 077; mkdir {self._folder}")
-        for line in _lines(_SERVER.encode(), _TYPED):
-            self._type(f"printf '{line}' >>{path}")
-        self._write(f" sh {path} {self._folder} {self._mark}\n".encode())
+        self._type(f"stty -echo 2>/dev/null; umask 077; mkdir -p {self._folder}; cd {self._folder}")
+        for number, line in enumerate(_lines(_SERVER.encode(), _TYPED)):
+            self._type(f"printf '{line}' >{number:02}")
+        self._type("cat [0-9]* >server; cd /")
+        self._write(f" sh {self._folder}/server {self._folder} {self._mark}\n".encode())
         self._await(rb"0", _WAIT_S)
 
     def _type(self, line: str) -> None:
-        self._write(f" {line}; echo @{self._mark}$?x$((6*7))@\n".encode())
-        if self._await(rb"(\d+)x42", _WAIT_S)[1] != b"0":
+        """It may be typed twice, when the answer was lost."""
+        for _ in range(_TIMES):
+            self._write(f" {line}; echo @{self._mark}$?x$((6*7))@\n".encode())
+            try:
+                code = self._await(rb"(\d+)x42", _WAIT_S)[1]
+            except _Silence:
+                continue
+            if code == b"0":
+                return
             raise NetworkError(f"{self.where}: no place for files in /tmp there")
+        raise too_long(self.where, _TIMES * _WAIT_S)
 
     def _send(self, name: str, data: bytes) -> None:
         """A file for the server. Raises NetworkError."""
@@ -141,32 +160,37 @@ class SerialChannel(Channel):
             for number, line in enumerate(_lines(data, _LINE)):
                 self._line(number, line)
             self._write(f"{name}\n".encode())
-            if self._await(name.encode() + rb":([0-9a-f]{64})", LIMIT_S)[1] == digest:
-                return
+            try:
+                if self._await(name.encode() + rb":([0-9a-f]{64})", _WAIT_S)[1] == digest:
+                    return
+            except _Silence:
+                pass
         raise NetworkError(f"{self.where}: the line is too bad: what was sent came damaged {_TIMES} times")
 
     def _line(self, number: int, line: str) -> None:
         """One line of it, again as long as its number does not come back."""
-        self._write(f"{number} {line}\n".encode())
         for _ in range(_TIMES):
+            self._write(f"{number} {line}\n".encode())
             try:
                 self._await(b"%d" % (number + 1), _WAIT_S)
                 return
             except _Silence:
                 self._write(b"\npart\n")   # it says how far it is
-                if int(self._await(rb"(\d+)", _WAIT_S)[1]) == number + 1:
-                    return
-                self._write(f"{number} {line}\n".encode())
+            try:
+                self._await(b"%d" % (number + 1), _WAIT_S)
+                return
+            except _Silence:
+                pass
         raise too_long(self.where, _TIMES * _WAIT_S)
 
     def _output(self) -> Done:
         for _ in range(_TIMES):
             self._write(b"out %d\n" % OUTPUT_BYTES)
             try:
-                code, size, digest = self._await(rb"(\d+):(\d+):([0-9a-f]{64})", LIMIT_S).groups()
+                code, size, digest = self._await(rb"(\d+):(\d+):([0-9a-f]{64})", _WAIT_S).groups()
                 if int(size) > OUTPUT_BYTES:
                     raise too_much(self.where)
-                self._await(rb"end", 3 * LIMIT_S)
+                self._await(rb"end", LIMIT_S)
                 data = bytes.fromhex("".join(self._before.decode().split()))
             except (ValueError, _Silence):
                 continue

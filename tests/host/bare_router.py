@@ -7,6 +7,7 @@
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -70,7 +71,9 @@ case "$1 $2" in
     mkdir /tmp/ipk && cd /tmp/ipk && gzip -dc "$2" | tar x && gzip -dc control.tar.gz | tar x && gzip -dc data.tar.gz | tar x -C / &&
     gzip -dc data.tar.gz | tar t >/var/list && sed -n 's/^Version: //p' control >/var/version; code=$?
     cd / && rm -rf /tmp/ipk; exit $code ;;
-  "remove knocklet") while read -r path; do [ -d "/$path" ] || rm -f "/$path"; done </var/list; rm -rf /usr/lib/knocklet /var/version ;;
+  "remove knocklet")
+    sort -r /var/list | while read -r path; do [ -d "/$path" ] && rmdir "/$path" 2>/dev/null || rm -f "/$path"; done
+    rm /var/list /var/version ;;
   "remove micropython-mbedtls") rm /usr/bin/micropython ;;
   "status knocklet") [ ! -e /var/version ] || echo "Version: $(cat /var/version)" ;;
 esac
@@ -85,6 +88,7 @@ case "$*" in
 esac
 """
 STATUS = '{"version": "0.1.0", "firewall": "nft", "armed": true, "interfaces": [{"name": "wan0", "up": true}], "warnings": []}\n'
+_LIBRARY = re.compile(r"(/[^ ]+) \(0x")
 SSH = """\
 #!/bin/sh
 echo "$*" >>"{calls}"
@@ -107,9 +111,13 @@ class BareRouter:
                      "usr/bin", "usr/lib", "var/run"):   # fmt: skip
             (self.root / path).mkdir(parents=True)
         shutil.copy(_busybox(), self.root / "bin/busybox")
-        for name in subprocess.run([_busybox(), "--list"], capture_output=True, text=True, check=True).stdout.split():
-            if name not in ("busybox", "dpkg", "rpm", "ip"):
+        for name in _said(_busybox(), "--list").split():
+            if name not in ("busybox", "sh", "dpkg", "rpm", "ip"):
                 (self.root / "bin" / name).symlink_to("busybox")
+        for path in ("/bin/dash", *_LIBRARY.findall(_said("ldd", "/bin/dash"))):   # Debian's busybox would run its own id for ours
+            (self.root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, self.root / path[1:])
+        (self.root / "bin/sh").symlink_to("dash")
         os.mknod(self.root / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         self.write("etc/os-release", 'ID="bare"\nPRETTY_NAME="Bare 1.0"\n')
         self.write("proc/meminfo", "MemTotal:  60000 kB\nMemAvailable:  30000 kB\n")
@@ -118,13 +126,20 @@ class BareRouter:
         self.write("micropython", MICROPYTHON, 0o755)
         self.write("status", STATUS)
         self.write("calls", "")
+        for path in ("etc/init.d/boot", "usr/lib/os", "usr/bin/login", "etc/default/boot"):   # of the system's own
+            self.write(path, "")
         self.ssh.write_text(SSH.format(calls=self.sent, root=self.root, down=self.down))
         self.ssh.chmod(0o755)
 
     def write(self, path, text, mode=0o644):
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).unlink(missing_ok=True)   # else it would be written through a link
         (self.root / path).write_text(text)
         (self.root / path).chmod(mode)
+
+    def remove(self, path):
+        there = self.root / path
+        there.rmdir() if there.is_dir() else there.unlink()
 
     def read(self, path):
         return (self.root / path).read_bytes()
@@ -162,3 +177,7 @@ def board_folder(folder):
 
 def _busybox():
     return shutil.which("busybox")
+
+
+def _said(*words):
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout

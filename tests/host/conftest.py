@@ -3,11 +3,14 @@
 import socket
 
 import pytest
+from host.bare_router import BareRouter, board_folder
 from host.fake_gateway import KEY, FakeGateway
 from host.real_broker import RealBroker
 from host.sealed_gateway import SealedGateway
 from typer.testing import CliRunner
 
+from knocklet_tool import board_folder as boards
+from knocklet_tool.channel_ssh import VARIABLE
 from knocklet_tool.main import app
 from lab import Lab
 from lab.wire import Wire
@@ -93,6 +96,27 @@ def gateways(home, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("KNOCKLET_WORKSPACE", str(folder))
     return folder
+
+
+@pytest.fixture
+def router(home, monkeypatch):
+    """What ssh gets to: a router as it comes, and a repository with the one board that it is."""
+    made = BareRouter(home / "router")
+    monkeypatch.setenv(VARIABLE, str(made.ssh))
+    monkeypatch.setattr(boards, "ROOT", board_folder(home / "repository"))
+    return made
+
+
+@pytest.fixture
+def owner(gateways, knocklet):
+    """A workspace with the gateway home, which has a service and a client."""
+    for words in (
+        ("init", "--gateway", "home", "--host", "home.example.net", "--interface", "wan0"),
+        ("gateway", "add", "home"),
+        ("client", "add", "anna", "--gateway", "home", "--open", "ssh"),
+    ):
+        assert knocklet(*words).exit_code == 0, words
+    return gateways
 
 
 @pytest.fixture(scope="module")

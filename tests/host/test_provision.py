@@ -5,30 +5,15 @@ import re
 import time
 
 import pytest
-from host.bare_router import BareRouter, board_folder
+from host.bare_router import STATUS
 
-from knocklet_tool import board_folder as boards
-from knocklet_tool import gateway_files, provision_steps
-from knocklet_tool.channel_ssh import VARIABLE
+from knocklet_tool import gateway_files, package_version, settings
 
-
-@pytest.fixture
-def router(home, monkeypatch):
-    made = BareRouter(home / "router")
-    monkeypatch.setenv(VARIABLE, str(made.ssh))
-    monkeypatch.setattr(boards, "ROOT", board_folder(home / "repository"))
-    return made
-
-
-@pytest.fixture
-def owner(gateways, knocklet):
-    for words in (
-        ("init", "--gateway", "home", "--host", "home.example.net", "--interface", "wan0"),
-        ("gateway", "add", "home"),
-        ("client", "add", "anna", "--gateway", "home", "--open", "ssh"),
-    ):
-        assert knocklet(*words).exit_code == 0, words
-    return gateways
+PACKAGE = package_version.file_name("ipk")
+FIRST = [
+    "opkg update", "opkg install micropython-mbedtls", f"opkg install /tmp/{PACKAGE}", "service enable", "service restart",
+]  # fmt: skip
+RESTART = ["service enable", "service restart"]
 
 
 @pytest.fixture
@@ -39,13 +24,17 @@ def provision(owner, router, knocklet):
     return run
 
 
+@pytest.fixture
+def provisioned(provision, router):
+    assert provision("--yes").exit_code == 0
+    router.calls()
+    return provision
+
+
 def test_from_bare_to_working(provision, router):
     done = provision("--yes")
     assert done.exit_code == 0, done.stderr
-    assert router.calls() == [
-        "opkg update", "opkg install micropython-mbedtls", f"opkg install /tmp/{package_name()}",
-        "service enable", "service restart",
-    ]  # fmt: skip
+    assert router.calls() == FIRST
     for path, (mode, data) in gateway_files.collect("home").items():
         assert router.read(path[1:]) == data
         assert (router.root / path[1:]).stat().st_mode & 0o7777 == mode == 0o600
@@ -55,7 +44,206 @@ def test_from_bare_to_working(provision, router):
     assert list((router.root / "tmp").iterdir()) == []
 
 
-def package_name():
-    from knocklet_tool import package_version
+def test_dry_run_changes_nothing_and_asks_nothing(provision, router):
+    before = router.snapshot()
+    done = provision("--dry-run")
+    assert (done.exit_code, router.snapshot(), router.calls()) == (0, before, [])
+    for line in ("board        bare: Bare 1.0", "MicroPython  none", "knocks from  wan0", "to do        install micropython-mbedtls",
+                 f"install {PACKAGE}", "write /etc/knocklet/key", "start it, now and at every boot", "left alone "):   # fmt: skip
+        assert line in done.stdout
+    plan = json.loads(provision("--dry-run", "--json").stdout)
+    assert plan["to_do"][0] == "install micropython-mbedtls" and plan["doubts"] == [] and router.snapshot() == before
 
-    return package_version.file_name("ipk")
+
+def test_nothing_is_done_without_a_yes(provision, router):
+    before = router.snapshot()
+    done = provision()
+    assert (done.exit_code, router.snapshot()) == (2, before)
+    assert "go on? there is no terminal to ask at; --yes says it beforehand" in done.stderr
+
+
+def test_a_second_time_nothing_changes_and_that_is_said(provisioned, router):
+    before = router.snapshot()
+    done = provisioned()   # nothing to say yes to
+    assert (done.exit_code, router.snapshot(), router.calls()) == (0, before, [])
+    assert "home: nothing to do, it is as it should be" in done.stdout
+    assert json.loads(provisioned("--json").stdout)["changed"] is False
+
+
+def test_only_what_differs_is_put(provisioned, router, knocklet):
+    assert knocklet("client", "add", "ben", "--gateway", "home", "--open", "ssh").exit_code == 0
+    done = provisioned("--yes")
+    assert router.calls() == RESTART
+    assert "write /etc/knocklet/config.json" in done.stdout and "/etc/knocklet/key" not in done.stdout
+    assert b'"ben"' in router.read("etc/knocklet/config.json")
+
+
+def test_a_file_of_the_package_that_was_changed_comes_back_and_the_owners_settings_stay(provisioned, router):
+    (router.root / "usr/lib/knocklet/knocklet_engine.py").unlink()
+    router.write("etc/default/knocklet", "KEPT=1\n")
+    assert provisioned("--yes").exit_code == 0
+    assert router.calls()[0] == f"opkg install /tmp/{PACKAGE}"
+    assert (router.root / "usr/lib/knocklet/knocklet_engine.py").exists()
+    router.write("etc/default/knocklet", "KEPT=1\n")
+    assert provisioned().exit_code == 0 and router.calls() == []
+
+
+def test_an_engine_that_does_not_run_is_started(provisioned, router):
+    (router.root / "var/run/engine").unlink()
+    assert provisioned("--yes").exit_code == 0
+    assert router.calls() == RESTART
+
+
+def test_what_was_pushed_stays_in_force(provisioned, router, knocklet):
+    router.write("etc/knocklet/state/config.sealed", "sealed")
+    knocklet("client", "add", "ben", "--gateway", "home", "--open", "ssh")
+    before = router.snapshot()
+    done = provisioned()
+    assert (done.exit_code, router.snapshot()) == (0, before)
+    assert "what was pushed is in force; knocklet diff home compares" in done.stdout
+
+
+def test_another_key_and_old_clients_are_asked_about(provisioned, router):
+    router.write("etc/knocklet/key", "x" * 32, 0o600)
+    done = provisioned()
+    assert done.exit_code == 2 and "its key is another than the one here" in done.stdout and "although of that?" in done.stderr
+    router.write("etc/knocklet/clients.json", "{}")
+    router.write("etc/knocklet/config.json", "{}")
+    done = provisioned("--yes")
+    assert done.exit_code == 0 and "/etc/knocklet/clients.json is there" in done.stdout
+    assert router.read("etc/knocklet/key") == settings.load().gateway("home").key
+    assert not (router.root / "etc/knocklet/clients.json").exists()
+
+
+def test_who_would_be_locked_out_is_asked(provision, router):
+    router.write("bin/ip", "#!/bin/sh\necho '192.168.1.2 dev wan0 src 192.168.1.1'\n", 0o755)
+    before = router.snapshot()
+    done = provision()
+    assert done.exit_code == 2 and router.snapshot() == before
+    assert "you came in by port 22 on wan0, which is ssh: from then on only who knocks gets in there" in done.stdout
+    assert provision("--yes").exit_code == 0
+    assert "you came in" not in provision().stdout   # it is so already
+
+
+def test_a_clock_that_is_far_off_is_set_where_no_ntp_is(provision, router):
+    router.write("bin/date", '#!/bin/sh\n[ "$1" = +%s ] && echo 1000000000 || echo "date $*" >>/calls\n', 0o755)
+    begun = time.time()
+    assert "set its clock to this computer's" in provision("--dry-run").stdout and router.calls() == []
+    assert provision("--yes").exit_code == 0
+    found = re.fullmatch(r"date -u -s (.*)", router.calls()[0])
+    assert begun - 2 < time.mktime(time.strptime(found[1] + " UTC", "%Y-%m-%d %H:%M:%S %Z")) - time.timezone < time.time() + 2
+    router.write("run/systemd/timesync/synchronized", "")
+    done = provision("--dry-run")
+    assert "set its clock" not in done.stdout and "its clock, set by NTP, is -" in done.stdout
+
+
+def test_no_secret_is_on_a_command_line(provision, router):
+    assert provision("--yes").exit_code == 0
+    config = json.loads(gateway_files.collect("home")["/etc/knocklet/config.json"][1])
+    secrets = [settings.load().gateway("home").key.hex(), config["clients"]["anna"]["key"]]
+    sent = router.sent.read_bytes()
+    assert len(sent) > 1000 and b"/etc/knocklet/key" in sent
+    for secret in secrets:
+        assert secret.encode() not in sent and bytes.fromhex(secret) not in sent
+
+
+def test_a_step_that_fails_says_what_was_done_and_the_next_run_goes_on(provision, router):
+    router.write("micropython-fails", "")
+    opkg = router.read("bin/opkg").decode()
+    router.write("bin/opkg", opkg.replace('"install "*)', '"install /tmp"*) echo "cannot: no space"; exit 3 ;;\n  "install "*)'), 0o755)
+    done = provision("--yes")
+    assert done.exit_code == 7
+    assert re.search(
+        r"opkg install /tmp/\S+: exit 3: cannot: no space; done so far: fetching its lists of packages, "
+        r"installing micropython-mbedtls; run it again to go on\n$", done.stderr
+    )  # fmt: skip
+    assert list((router.root / "tmp").iterdir()) == []   # no package is left behind
+    router.write("bin/opkg", opkg, 0o755)
+    router.calls()
+    assert provision("--yes").exit_code == 0
+    assert router.calls() == ["opkg update", *FIRST[2:]]
+
+
+def test_an_engine_that_does_not_stay_is_told(provision, router, monkeypatch):
+    monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 1)
+    micropython = router.read("micropython").decode()
+    router.write("micropython", micropython.replace('case "$*" in', 'case "$*" in\n  *status) echo "config.json: x"; exit 3 ;;'), 0o755)
+    done = provision("--yes")
+    assert done.exit_code == 7 and "the engine does not run 1 s after its start: config.json: x" in done.stderr
+
+
+def test_what_the_engine_warns_of_is_told(provision, router):
+    status = json.loads(STATUS) | {"armed": False, "warnings": ["ip_forward\x1b[31m is 0"]}
+    status["interfaces"][0]["up"] = False
+    router.write("status", json.dumps(status))
+    done = provision("--yes")
+    for line in ("warning: it is disarmed", "warning: wan0 is down", "warning: ip_forward?[31m is 0"):
+        assert line in done.stdout
+
+
+# what to change on the router, exit code, what the one line says
+UNFIT = {
+    "not root": ({"bin/id": "#!/bin/sh\necho 1000\n"}, 7, "user id 1000; allowed: root, 0"),
+    "no board": ({"etc/os-release": 'PRETTY_NAME="Foo"\n'}, 7, "Foo is none of the boards bare; --board NAME says which"),
+    "no system": ({"etc/os-release": ""}, 7, "a system without a name is none of the boards"),
+    "no package manager": ({"bin/opkg": None}, 7, "package managers: found none; allowed on Router of the tests: opkg"),
+    "no interface": ({"sys/class/net/wan0": None}, 7, "interfaces: wan0 is not there; allowed: none; see "),
+    "no flash": ({"bin/df": "#!/bin/sh\necho x; echo /dev/x 1 2 300 4 /\n"}, 7, "300 kB of flash are free; allowed: "),
+    "no ffi": ({"usr/bin/micropython": "#!/bin/sh\ncase $2 in *sys*) echo 1.25.0 ;; *) exit 1 ;; esac\n"}, 7,
+               "its MicroPython has no ffi; allowed: the one of micropython-mbedtls"),
+    "no shell": ({"bin/sh": "#!/bin/busybox echo\n"}, 7, "its shell does not run what it was sent"),
+    "too much": ({"bin/sh": "#!/bin/busybox yes\n"}, 3, "it says more than 65536 bytes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_target_that_will_not_do_is_one_line_and_stays_as_it_is(provision, router, case):
+    changes, code, line = UNFIT[case]
+    for path, text in changes.items():
+        if text is None:
+            router.remove(path)
+        else:
+            router.write(path, text, 0o755)
+    before = router.snapshot()
+    done = provision("--yes")
+    assert (done.exit_code, router.snapshot()) == (code, before)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("knocklet: root@192.168.1.1: ") and line in last and len(done.stderr.splitlines()) == 1
+
+
+def test_board_says_what_it_is_to_be_taken_for(provision, router):
+    router.write("etc/os-release", "")
+    assert provision("--board", "bare", "--dry-run").exit_code == 0
+    assert "board 'x'; allowed: bare" in provision("--board", "x", "--dry-run").stderr
+
+
+def test_ssh_that_does_not_get_there(provision, router, monkeypatch):
+    router.down.touch()
+    done = provision("--yes")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "knocklet: root@192.168.1.1: ssh: connect to host: No route to host\n"
+    monkeypatch.setenv("KNOCKLET_SSH", "/no/such/ssh")
+    assert "/no/such/ssh: No such file or directory; allowed: the program ssh" in provision().stderr
+
+
+@pytest.mark.parametrize("words, line", [
+    (["--to", "-oProxyCommand=x"], "--to '-oProxyCommand=x': allowed: root@192.168.1.1"),
+    (["--to", "a b"], "--to 'a b': allowed"),
+    (["--to", ""], "--to: where is it?"),
+    (["--via", "sftp"], "--via 'sftp': allowed: ssh, serial"),
+    (["--via", "serial", "--to", "/dev/none"], "--to /dev/none: "),
+    (["--via", "serial", "--to", ""], "--to: which serial port?"),
+])  # fmt: skip
+def test_where_nothing_can_be(provision, router, words, line):
+    done = provision(*words, "--yes")
+    assert done.exit_code == 2 and line in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_ssh_in_the_gateways_file(owner, router, knocklet):
+    path = owner / "home.toml"
+    text = path.read_text()
+    assert '# ssh = "root@192.168.1.1"' in text
+    path.write_text(text.replace('# ssh = "root@192.168.1.1"', 'ssh = "root@lan-side"'))
+    done = knocklet("provision", "home", "--dry-run")
+    assert done.exit_code == 0 and "home, at root@lan-side:" in done.stdout
+    assert b"lan-side" not in gateway_files.collect("home")["/etc/knocklet/config.json"][1]
