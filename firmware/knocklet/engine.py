@@ -27,6 +27,7 @@ from .edge import (
     conntrack,
     firewall,
     floors,
+    heap,
     listening,
     options,
     policy_file,
@@ -59,6 +60,7 @@ _CLOCK = "/run/systemd/timesync/synchronized"
 _OPTIONS = ("--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, "
             "--safe, --check, --uninstall")  # fmt: skip
 _DAY_MS = 86_400_000
+_TIDY_MS = 2000  # after a change: its answer is given, and what was read is garbage
 _SAFE_MS = 3_600_000
 _SAFE_MODE = ("safe mode, after five starts within ten minutes: knocks open, nothing is reported, nothing from MQTT is taken; "
               "it ends after an hour, or with a restart of the service")  # fmt: skip
@@ -99,6 +101,7 @@ class Engine:
         self._safe = safe
         self._routes = None
         self._daily = self.loop.timer(self._forget_old)
+        self._tidy = self.loop.timer(_give_back)
 
     def start(self):
         """Everything up to the first turn. Raises KnockletError."""
@@ -182,6 +185,7 @@ class Engine:
         if self.clients:
             self.clients.tell(now_ms())
         self.changed()
+        self.loop.start(self._tidy, now_ms(), _TIDY_MS)
 
     def changed(self):
         """What is retained at the broker is to be told anew."""
@@ -232,6 +236,11 @@ class Engine:
     def packet_counts(self):
         """What became of the packets that passed the filter: name -> how many, those that occurred."""
         return {verdict.NAMES[i]: count for i, count in enumerate(self.knocks.counts) if count}
+
+
+def _give_back(_at_ms):
+    heap.give_back(_GC_BYTES)
+    return -1
 
 
 def _safe_mode_ends(_at_ms):

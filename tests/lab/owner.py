@@ -84,9 +84,9 @@ class Owner:
             for path in (self._directory / "store").iterdir():
                 path.unlink()
 
-    def start_agent(self, user="nobody", wrapper=()):
+    def start_agent(self, user="nobody", wrapper=(), interpreter=_MICROPYTHON):
         options = ["--config", self.etc / "agent.json", "--run-dir", self.run_dir, "--user", user]
-        command = [*wrapper, _MICROPYTHON, _AGENT, *options]
+        command = [*wrapper, interpreter, _AGENT, *options]
         with open(self._directory / "agent.log", "ab") as log:
             self.agent = self.lab.gateway.popen(command, stdout=log, stderr=log)
 

@@ -52,15 +52,15 @@ class EngineDut(Dut):
     """One engine that can be started, killed and started again; its output, and what it says over its socket.
 
     `process`: the running engine as Popen, or None. `run_dir`, `config_path`, `state_dir`: where it was told to look.
-    `clock_flag`: what NTP touches. `heap`: as MicroPython's -X heapsize takes it. `options`: more of its command line;
-    `wrapper`: what stands before that; `environment`: variables that it has besides ours.
+    `clock_flag`: what NTP touches. `interpreter`: its path. `heap`: as MicroPython's -X heapsize takes it. `options`: more of
+    its command line; `wrapper`: what stands before that; `environment`: variables that it has besides ours.
     """
 
     def __init__(self, lab, interpreter, directory, **embedded):
         super().__init__(app=None, **embedded)
         self.lab = lab
         self.process = None
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self._directory = directory
         self._reader = None
         self._said = []
@@ -78,7 +78,7 @@ class EngineDut(Dut):
         """The engine's command line, to run by `lab.gateway.run(dut.command("--check"), check=False)`."""
         paths = ["--config", self.config_path, "--run-dir", self.run_dir, "--agent-user", "nobody", "--clock", self.clock_flag]
         heap = ["-X", f"heapsize={self.heap}"] if self.heap else []
-        engine = [self._interpreter, *heap, BUILD / "firmware" / "knocklet_engine.py"]
+        engine = [self.interpreter, *heap, BUILD / "firmware" / "knocklet_engine.py"]
         return [*self.wrapper, *engine, *paths, *self.options, *arguments]
 
     def write_config(self, config):
@@ -149,7 +149,7 @@ class EngineDut(Dut):
             self.expect_event("closed")
 
     def ctl_command(self, *words):
-        ctl = [self._interpreter, BUILD / "firmware" / "knockletctl.py"]
+        ctl = [self.interpreter, BUILD / "firmware" / "knockletctl.py"]
         return [*ctl, "--run-dir", self.run_dir, "--json", *words]
 
     def ctl(self, *words):

@@ -17,6 +17,8 @@ if not ffi:  # every part of ours imports this file: none of them can say it bet
 _libc = ffi.open(None)
 # mmap's offset is 64 bits on musl even on 32-bit CPUs: always 0 here, so trailing zeros serve every calling convention.
 mmap = _libc.func("P", "mmap", "Piiiiiii")
+madvise = _libc.func("i", "madvise", "PLi")
+getpagesize = _libc.func("i", "getpagesize", "")
 munmap = _libc.func("i", "munmap", "Pi")
 chmod = _libc.func("i", "chmod", "si")
 fchmod = _libc.func("i", "fchmod", "ii")
