@@ -1,4 +1,4 @@
-"""The heap of the interpreter: memory that garbage has touched goes back to the system. Else it stays with the process for good.
+"""The heap of the interpreter: memory that garbage has touched goes back to the system. Else it stays with the process.
 
 The collector frees for itself only. So what is free is taken as bytearrays, the larger pieces first, and the kernel is told
 that nobody needs the pages in them (madvise(2)): when they are used again, they are zeros.
