@@ -43,7 +43,7 @@ lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of 
 	@$(PY) -m ruff check --quiet --output-format concise .
 	@shellcheck scripts/*.sh .ci/run
 	@shellcheck -s dash firmware/start.sh
-	@shellcheck -s dash $$(grep -rlE '^#!/bin/sh' boards/openwrt)
+	@shellcheck -s dash $$(grep -rlE '^#!/bin/sh' boards)
 
 bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
 	@PYTHONPATH=tests $(PY) -m bench $(ONLY)

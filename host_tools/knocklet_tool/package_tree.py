@@ -8,6 +8,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from knocklet import VERSION
+
 from . import board_folder
 from .board_folder import Board
 from .errors import InputError
@@ -16,7 +18,7 @@ from .package_source import bare
 FIRMWARE = "usr/lib/knocklet"
 _LINK = "usr/bin/knockletctl", "../lib/knocklet/start.sh"
 _START = "start.sh"
-_NEEDED = _START, "knocklet_engine.py", "knocklet_agent.py", "knockletctl.py"
+_LAUNCHERS = "knocklet_engine.py", "knocklet_agent.py", "knockletctl.py"
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,17 @@ def collect(board: Board, source: bool) -> list[Entry]:
 
 
 def firmware(source: bool) -> list[Entry]:
-    """Raises InputError where it is not there, or not whole."""
+    """Raises InputError where it is not there, not whole, or of another version than the package says."""
     folder = board_folder.ROOT / ("firmware" if source else "build/firmware")
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".mpy", ".sh") and path.is_file())
     there = [path.relative_to(folder).as_posix() for path in paths]
-    if missing := [name for name in _NEEDED if name not in there]:
+    package = f"knocklet/__init__.{'py' if source else 'mpy'}"
+    if missing := [name for name in (_START, *_LAUNCHERS, package) if name not in there]:
         raise InputError(f"{folder}: {missing[0]} is not there; {'it is in every clone' if source else 'make build makes it'}")
-    modes = [0o755 if name == _START else 0o644 for name in there]
     contents = [path.read_bytes() for path in paths]
+    if VERSION.encode() not in contents[there.index(package)]:
+        raise InputError(f"{folder}: not of version {VERSION}; make build makes that")
+    modes = [0o755 if name == _START else 0o644 for name in there]
     if source:
         contents = [bare(data.decode()).encode() if name.endswith(".py") else data for name, data in zip(there, contents)]
     return [Entry(f"{FIRMWARE}/{name}", mode, data) for name, mode, data in zip(there, modes, contents)]

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from knocklet import VERSION
+
 START = "#!/bin/sh\n# start.sh\n"
 FIRMWARE = {
     "knocklet_engine.{}": "engine", "knocklet_agent.{}": "agent", "knockletctl.{}": "ctl",
-    "knocklet/__init__.{}": "", "knocklet/core/grants.{}": "grants",
+    "knocklet/__init__.{}": f"VERSION = '{VERSION}'\n", "knocklet/core/grants.{}": "grants",
 }  # fmt: skip
 LAUNCHERS = {"knocklet_engine.{}", "knocklet_agent.{}", "knockletctl.{}"}   # text, compiled or not
 

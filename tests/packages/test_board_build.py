@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from knocklet import VERSION
 from knocklet_tool import board_folder
 
 
@@ -122,14 +123,24 @@ def test_without_a_repository(refused, repository, monkeypatch):
     assert refused("board", "list") == line and refused("board", "build", "pi") == line
 
 
-@pytest.mark.parametrize("name", ["start.sh", "knocklet_engine.py", "knocklet_agent.py", "knockletctl.py"])
+@pytest.mark.parametrize(
+    "name", ["start.sh", "knocklet_engine.py", "knocklet_agent.py", "knockletctl.py", "knocklet/__init__.mpy"]
+)
 def test_without_firmware(refused, repository, name):
     (repository / "build/firmware" / name).unlink()
     line = f"{repository / 'build/firmware'}: {name} is not there; make build makes it"
     assert refused("board", "build", "pi") == line
+    name = name.replace(".mpy", ".py")
     (repository / "firmware" / name).unlink()
     line = f"{repository / 'firmware'}: {name} is not there; it is in every clone"
     assert refused("board", "build", "pi", "--source") == line
+
+
+def test_firmware_of_another_version(refused, repository):
+    """What was built before the version went up."""
+    (repository / "build/firmware/knocklet/__init__.mpy").write_text("VERSION = '0.0.9'")
+    line = f"{repository / 'build/firmware'}: not of version {VERSION}; make build makes that"
+    assert refused("board", "build", "pi") == line
 
 
 @pytest.mark.parametrize(
