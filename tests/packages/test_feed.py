@@ -26,6 +26,9 @@ fields:
 \t@echo '$(subst $(NEWLINE),;,$(Package/$(1)))' | tr ';' '\\n'
 \t@echo 'description=$(strip $(Package/$(1)/description))'
 \t@echo 'conffiles=$(strip $(Package/$(1)/conffiles))'
+export SCRIPT=$$(call Package/$(1)/$(NAME))
+script:
+\t@echo "$$$$SCRIPT"
 endef
 define NEWLINE
 
@@ -67,7 +70,7 @@ def test_fields(make):
 
 
 def test_files(make, tmp_path):
-    """Every path, mode and byte; but folders that only our package makes, as it makes them private."""
+    """Every path, mode and byte."""
     root = tmp_path / "root"
     make("install", DESTINATION=root)
     made = {f"/{entry.path}": entry for entry in package_tree.read_folder(root)}
@@ -77,11 +80,15 @@ def test_files(make, tmp_path):
     for path, entry in ours.items():
         mode = (root / entry.path).lstat().st_mode & 0o777
         assert (mode, made[path].data, made[path].target) == (entry.mode, entry.data, entry.target), path
+    assert (root / "etc/knocklet").stat().st_mode & 0o777 == 0o700 and package.private_folders == ["etc/knocklet"]
 
 
-def test_a_board_with_scripts_needs_them_in_the_feed():
-    """It has none: as soon as it gets some, the Makefile has to say them too."""
-    assert board_folder.load("openwrt").scripts() == {}
+def test_scripts(make):
+    """A script that the board gets has to be said in the Makefile too."""
+    names = {"after_install": "postinst", "before_remove": "prerm", "after_remove": "postrm"}
+    scripts = {names[name]: data.decode().strip() for name, data in board_folder.load("openwrt").scripts().items()}
+    found = {name: make("script", NAME=name).strip() for name in names.values()}
+    assert {name: text for name, text in found.items() if text} == scripts
 
 
 def test_without_the_firmware(make, tmp_path):

@@ -11,7 +11,8 @@ from knocklet_tool import board_folder, gateway_files, places, settings
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
-_FIRST_BOOT = board_folder.ROOT / "boards/openwrt/image/etc/uci-defaults/99-knocklet"
+_REPOSITORY = board_folder.ROOT
+_FIRST_BOOT = _REPOSITORY / "boards/openwrt/image/etc/uci-defaults/99-knocklet"
 
 
 @pytest.fixture
@@ -61,6 +62,15 @@ def test_what_is_written(owner, knocklet):
     ]
     for _, data in gateway_files.collect("home").values():
         assert data.decode("latin-1") not in result.output
+
+
+@pytest.mark.parametrize("name", [board.name for board in board_folder.all_() if board.model.image])
+def test_the_boards_that_are_shipped(owner, knocklet, monkeypatch, name):
+    monkeypatch.setattr(board_folder, "ROOT", _REPOSITORY)
+    assert knocklet("board", "image-files", name, "home").exit_code == 0
+    settings_file = board_folder.load(name).model.paths.settings
+    assert modes(owner / "files")[settings_file.strip("/")] == 0o600
+    assert "option enabled '1'" in (owner / f"files{settings_file}").read_text()
 
 
 def test_json(owner, knocklet):
