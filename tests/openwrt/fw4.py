@@ -135,8 +135,13 @@ class Fw4:
         """fw4 stop."""
         self._gateway.run(["nft", "delete", "table", "inet", "fw4"])
 
+    def check(self):
+        """fw4 check: LabError where nft would not take the rules. fw4 restart does it first."""
+        self._gateway.run(["nft", "-c", "-f", "-"], input=self._rules())
+
     def restart(self):
         """fw4 restart."""
+        self.check()
         self.stop()
         self.start()
 
@@ -146,7 +151,7 @@ class Fw4:
             self._gateway.run(["nft", "delete", *line.split()], check=False)  # one may have come back meanwhile
 
     def rules_of(self, chain):
-        """The comments of a chain's rules, "" where there is none, in order."""
+        """The rules of a chain in order, as nft tells of them."""
         listed = self._gateway.run(["nft", "-j", "list", "chain", "inet", "fw4", chain]).stdout
         return [item["rule"] for item in json.loads(listed)["nftables"] if "rule" in item]
 

@@ -67,9 +67,14 @@ def test_without_the_include(lab, started, zone):
 
 
 def test_the_include_comes_first(fw4):
-    """Whatever the zones are called; and before what offloads connections."""
-    for chain in ("input", "forward"):
-        assert fw4.rules_of(chain)[0].get("comment") == "knocklet: granted"
+    """Whatever the zones are called, and before what offloads connections. Once, however often fw4 reads it again."""
+    for again in (fw4.reload, fw4.restart):
+        again()
+        for chain in ("input", "forward"):
+            found = [rule.get("comment") for rule in fw4.rules_of(chain)]
+            assert found[0] == "knocklet: granted" and found.count(found[0]) == 1
+    fw4.stop()
+    fw4.check()
 
 
 def test_no_closed_port_is_another(started, answers, zone):  # noqa: F811
