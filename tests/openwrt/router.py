@@ -7,6 +7,7 @@ and stand-ins for procd, UCI and netifd that write down what the init script ask
     router.init("start").instances["engine"].command
 """
 
+import functools
 import re
 import shutil
 import subprocess
@@ -25,6 +26,12 @@ mount --bind {MICROPYTHON} "$1{MICROPYTHON}"
 for name in null urandom; do mount --bind /dev/$name "$1/dev/$name"; done
 exec chroot "$@"
 """
+
+
+@functools.cache
+def _libraries(path):
+    """Of a program; of one that is none, or has them all inside, none."""
+    return _LIBRARY.findall(subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout)
 
 
 class Router:
@@ -62,8 +69,7 @@ class Router:
         to = self.place / "bin" / Path(path).name
         to.unlink(missing_ok=True)  # it may be a link to busybox
         shutil.copy(path, to)
-        listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
-        for library in _LIBRARY.findall(listed):
+        for library in _libraries(path):
             to = self.place / library[1:]
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, to)
