@@ -63,6 +63,7 @@ class Router:
             self.program(MICROPYTHON / "64" / "micropython")
         for name in ("log", "running"):
             (place / "tmp" / name).touch()
+        self.firewall("drop")
 
     def program(self, path):
         """A program of this system, with its libraries where it looks for them."""
@@ -121,6 +122,12 @@ class Router:
         lines += [f"\tlist interface '{name}'" for name in interface]
         lines += ["config broker 'broker'", *(f"\toption {name} '{value}'" for name, value in (broker or {}).items())]
         self.write("/etc/config/knocklet", "\n".join(lines) + "\n")
+
+    def firewall(self, wan):
+        """What /etc/config/firewall says of what comes in from WAN."""
+        lan = "config zone\n\toption name lan\n\tlist network lan\n\toption input ACCEPT\n"
+        networks = "".join(f"\tlist network {name}\n" for name in ("wan", "wan6"))
+        self.write("/etc/config/firewall", f"{lan}config zone\n\toption name outside\n{networks}\toption input {wan.upper()}\n")
 
     def running(self, *instances):
         """What procd says."""

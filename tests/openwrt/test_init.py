@@ -139,6 +139,21 @@ def test_no_device_yet(enabled):
     assert devices(enabled.init("start")) == "wwan0"
 
 
+@pytest.mark.parametrize("says", [None, "drop", "reject"])
+@pytest.mark.parametrize("firewall", ["drop", "reject"])
+def test_zone(enabled, says, firewall):
+    """Ports that are closed in another way than their neighbours would be seen: it says so, and starts all the same."""
+    enabled.write("/etc/knocklet/config.json", json.dumps({"zone": says} if says else {}))
+    enabled.firewall(firewall)
+    assert "engine" in enabled.init("start").instances
+    zone = says or "drop"
+    line = f'zone: found "{zone}" in /etc/knocklet/config.json; the firewall\'s zone of wan says {firewall.upper()} for input'
+    assert enabled.log() == ([] if zone == firewall else [line])
+    enabled.running("engine")
+    enabled.init("start")
+    assert enabled.log() == []
+
+
 # The agent
 
 

@@ -53,6 +53,7 @@ def router(tmp_path, config, zone):
         router.program(shutil.which(name))
     (router.place / "sbin" / "ujail").touch(mode=0o755)
     router.netifd("wan", device="wan0", l3_device="wan0")
+    router.firewall(zone)
     router.uci(enabled="1")
     del config["interfaces"]
     router.write("/etc/knocklet/config.json", json.dumps(config | {"id": "home", "zone": zone}))

@@ -24,6 +24,27 @@ uci() {
 	)
 }
 
+# What config_load has read: sections of a type, and their options.
+config_load() {
+	zones='' zone=0
+	config() {
+		section="$1_$((zone += 1))"
+		zones="$zones $section"
+	}
+	. "/etc/config/$1"
+}
+config_get() { eval "$1=\${uci_$2_$3:-\$4}"; }
+config_foreach() {
+	local call=$1 type=$2 each
+	shift 2
+	for each in $zones; do
+		case $each in "$type"_*) "$call" "$each" "$@" ;; esac
+	done
+}
+
+# jsonfilter -i FILE -e @.KEY
+jsonfilter() { micropython /lib/jshn.py get "$2" "${4#@.}"; }
+
 # uci_validate_section PACKAGE TYPE SECTION OPTION:DATATYPE[:DEFAULT]
 uci_validate_section() {
 	local option=${4%%:*} datatype=${4#*:} default= value word

@@ -1,4 +1,4 @@
-"""Stands in for jshn, under MicroPython. The object that is made and the place in it are kept in a file between calls."""
+"""Stands in for jshn and jsonfilter, under MicroPython. The object that is made and the place in it are kept in a file between calls."""
 
 import json
 import sys
@@ -17,6 +17,10 @@ def _keep(made, place):
 
 
 def main(call, *words):
+    if call == "get":
+        with open(words[0]) as file:
+            print(json.load(file).get(words[1], ""))
+        return 0
     if call == "init":
         _keep({}, [])
         return 0
