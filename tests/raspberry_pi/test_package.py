@@ -17,8 +17,8 @@ _OWN = {  # whatever lies in /etc/knocklet, and its mode
 
 
 @pytest.fixture(scope="module")
-def debian(tmp_path_factory):
-    with Machine(tmp_path_factory.mktemp("debian")) as made:
+def debian():
+    with Machine() as made:
         yield made
 
 

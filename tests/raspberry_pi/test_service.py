@@ -1,15 +1,16 @@
-"""The package at work on a Raspberry Pi that is the gateway of a lab: Debian 13's own systemd, no firewall but ours, knocks from
-outside, and the owner's broker and `knocklet` behind it.
+"""The package at work on a Raspberry Pi that is a lab's gateway: Debian 13's own systemd, no firewall but ours, knocks from outside,
+and the owner's broker and `knocklet` behind it.
 
 One machine, booted once; each test finds the engine running, and the door shut.
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from raspberry_pi.conftest import install
-from raspberry_pi.machine import Machine
+from raspberry_pi.machine import ROOT, Machine
 
 from lab import Lab
 from lab.owner import Owner
@@ -33,8 +34,8 @@ def lab():
 
 
 @pytest.fixture(scope="module")
-def pi(lab, package, tmp_path_factory):
-    with Machine(tmp_path_factory.mktemp("pi"), lab.gateway.netns) as made:
+def pi(lab, package):
+    with Machine(lab.gateway.netns) as made:
         made.boot()
         install(made.run, made, package)
         yield made
@@ -214,6 +215,31 @@ def test_what_the_owner_names_counts(lab, working):
         assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "refused"
     finally:
         settings.write_text(before)
+        working.run(["systemctl", "restart", ENGINE])
+
+
+def test_nftables_rules_of_the_owners_that_drop(lab, working):
+    """docs/raspberry_pi.md: with its line, what ours lets in they let in too."""
+    path = working.path("/etc/nftables.conf")
+    before = path.read_text()
+    (line,) = re.findall(r"^ +(ct mark .* accept)$", (ROOT / "docs" / "raspberry_pi.md").read_text(), re.MULTILINE)
+    rules = ["type filter hook input priority filter; policy drop;", line, "iifname != wan0 accept"]
+    text = "flush ruleset\ntable inet own {\nchain input {\n" + "\n".join(rules) + "\n}\n}\n"
+    working.put("/etc/nftables.conf", text, 0o755)
+    write_config(working, {**CONFIG, "zone": "drop"})
+    try:
+        working.run(["systemctl", "restart", "nftables", ENGINE])
+        assert (door(lab), door(lab, lab.attacker)) == ("silent", "silent")
+        knock(lab, working)
+        assert (door(lab), door(lab, lab.attacker)) == ("open", "silent")
+        times = knockletctl(working, "status")["counts"]["restored"]
+        working.run(["systemctl", "restart", "nftables"])
+        wait_until(lambda: knockletctl(working, "status")["counts"]["restored"] > times, "the rules are back")
+        assert (door(lab), door(lab, lab.attacker)) == ("open", "silent")
+    finally:
+        path.write_text(before)
+        working.run(["systemctl", "restart", "nftables"])
+        write_config(working, CONFIG)
         working.run(["systemctl", "restart", ENGINE])
 
 

@@ -1,6 +1,8 @@
 """The units as systemd 257 reads them: no mistakes in them, and no more rights than these."""
 
 import pytest
+from raspberry_pi.conftest import install
+from raspberry_pi.machine import Machine
 
 from lab.host import LabError
 
@@ -8,11 +10,8 @@ _UNITS = "/usr/lib/systemd/system/"
 
 
 @pytest.fixture(scope="module")
-def machine(package, tmp_path_factory):
-    from raspberry_pi.conftest import install
-    from raspberry_pi.machine import Machine
-
-    with Machine(tmp_path_factory.mktemp("units")) as made:
+def machine(package):
+    with Machine() as made:
         install(made.chroot, made, package)
         yield made
 
