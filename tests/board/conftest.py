@@ -4,8 +4,8 @@
         home.lab.knock(STEPS)
         assert dut.expect_event("opened")["source"] == home.lab.client.ip4
 
-The disks are made once for all: `bare` as such a board comes, `installed` with our package and the owner's secrets. Each file of
-tests has a copy of its own. Only one board is on at a time: all have the same place in the lab.
+The disks are made once for all: `bare` as such a board comes, `installed` with our package and the owner's secrets. Each file
+of tests has a copy of its own. Only one board is on at a time: all have the same place in the lab.
 """
 
 import importlib.util

@@ -96,7 +96,8 @@ class Board:
                 [
                     "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", self._memory_mb, "-nodefaults",
                     "-no-reboot", "-display", "none", "-serial", console or "stdio", "-kernel", _KERNEL,
-                    "-initrd", self._initrd, "-append", _KERNEL_LINE, "-drive", f"file={self.disk},if=virtio,format=raw", *cards,
+                    "-initrd", self._initrd, "-append", _KERNEL_LINE,
+                    "-drive", f"file={self.disk},if=virtio,format=raw", *cards,
                 ],
                 pass_fds=taps,
                 stdin=subprocess.PIPE,
@@ -127,9 +128,9 @@ class Board:
             self._ended()
 
     def power_off(self):
-        """As a person does it: everything is written first."""
-        with contextlib.suppress(LabError):  # the connection may be cut before it is answered
-            self.ssh("poweroff")
+        """All is written first."""
+        with contextlib.suppress(LabError):  # the connection is cut before it is answered
+            self.ssh("sync; poweroff -f")
         self.process.wait(_OFF_S)
         self._ended()
 

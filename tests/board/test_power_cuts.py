@@ -1,0 +1,69 @@
+"""The power goes while a configuration that came over MQTT is tried, and while it is kept: in force is the old or the new one."""
+
+import json
+
+import pytest
+from board.conftest import STEPS
+
+from lab.owner import NAME
+from lab.waiting import wait_until
+
+CONNECTED = "port 8883: connected"
+
+
+class Pushing:
+    """`services`: what the sequence opens now. to(): the owner begins to push that it opens others."""
+
+    def __init__(self, home, dut, folder):
+        self.services = ["ssh"]
+        self._home = home
+        self._dut = dut
+        self._file = folder / f"{NAME}.toml"
+        words = ["--from", home.etc / "config.json", "--clients", home.etc / "clients.json", "--host", home.lab.gateway.ip4]
+        home.owner.knocklet("init", folder, *words)
+        self._text = self._file.read_text()
+
+    def to(self, services, *options):
+        assert 'open = ["ssh"]' in self._text
+        self._file.write_text(self._text.replace('open = ["ssh"]', f"open = {json.dumps(services)}"))
+        process = self._home.owner.knocklet_process("push", NAME, "--yes", *options)
+        self._dut.expect_event("config_trial")
+        return process
+
+    def after_the_cut(self, process):
+        """It is on again: what the sequence opens."""
+        self._dut.board.power_cut()
+        process.kill()
+        process.wait()
+        self._dut.board.power_on()
+        self._dut.expect_exact(CONNECTED, timeout=60)
+        self._home.lab.knock(STEPS)
+        self._dut.expect_event("opened", service="ssh")
+        grants = json.loads(self._dut.board.ssh("knockletctl --json grants").stdout)["grants"]
+        self.services = sorted((grant["service"] for grant in grants), reverse=True)
+        return self.services
+
+
+@pytest.fixture
+def pushing(home, dut, online, tmp_path):
+    return Pushing(home, dut, tmp_path / "gateways")
+
+
+def wait_for_writes(path, count):
+    """Until the board has written to its disk so many times more."""
+    for _ in range(count):
+        before = path.stat().st_mtime_ns
+        wait_until(lambda before=before: path.stat().st_mtime_ns != before, "it writes", timeout_s=30, interval_s=0)
+
+
+def test_a_configuration_is_the_old_or_the_new_one(dut, pushing):
+    assert pushing.after_the_cut(pushing.to(["ssh", "admin"], "--no-confirm")) == ["ssh"]
+    for writes in (1, 3):
+        before, after = pushing.services, ["ssh", "camera" if "admin" in pushing.services else "admin"]
+        process = pushing.to(after)
+        wait_for_writes(dut.board.disk, writes)
+        assert pushing.after_the_cut(process) in (before, after)
+    after = ["ssh", "camera" if "admin" in pushing.services else "admin"]
+    process = pushing.to(after)
+    dut.expect_event("config_applied")
+    assert pushing.after_the_cut(process) == after
