@@ -190,7 +190,7 @@ class SerialChannel(Channel):
                 code, size, digest = self._await(rb"(\d+):(\d+):([0-9a-f]{64})", _WAIT_S).groups()
                 if int(size) > OUTPUT_BYTES:
                     raise too_much(self.where)
-                self._await(rb"end", LIMIT_S)
+                self._await(rb"end", _WAIT_S, patient=True)
                 data = bytes.fromhex("".join(self._before.decode().split()))
             except (ValueError, _Silence):
                 continue
@@ -198,8 +198,8 @@ class SerialChannel(Channel):
                 return Done(int(code), data)
         raise NetworkError(f"{self.where}: the line is too bad: what it says came damaged {_TIMES} times")
 
-    def _await(self, pattern: bytes, wait_s: float) -> re.Match[bytes]:
-        """The next answer of this form. Raises _Silence, NetworkError."""
+    def _await(self, pattern: bytes, wait_s: float, patient: bool = False) -> re.Match[bytes]:
+        """The next answer of this form; patient: as long as anything comes. Raises _Silence, NetworkError."""
         form = re.compile(b"@" + self._mark.encode() + pattern + b"@")
         end = time.monotonic() + wait_s
         while not (found := form.search(self._heard)):
@@ -207,7 +207,8 @@ class SerialChannel(Channel):
                 raise too_much(self.where)
             if (left := end - time.monotonic()) <= 0:
                 raise _Silence(str(too_long(self.where, wait_s)))
-            self._read(left)
+            if self._read(left) and patient:
+                end = time.monotonic() + wait_s
         self._before, self._heard = self._heard[: found.start()], self._heard[found.end() :]
         return found
 
@@ -216,10 +217,13 @@ class SerialChannel(Channel):
         while (left := end - time.monotonic()) > 0 and len(self._heard) <= _BUFFER:
             self._read(left)
 
-    def _read(self, wait_s: float) -> None:
+    def _read(self, wait_s: float) -> bool:
+        """Did anything come?"""
         self._serial.timeout = wait_s
         try:
-            self._heard += self._serial.read(max(1, self._serial.in_waiting))
+            data = self._serial.read(max(1, self._serial.in_waiting))
+            self._heard += data
+            return bool(data)
         except OSError as error:   # pyserial's are of this kind
             raise self._gone(error) from None
 

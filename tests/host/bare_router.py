@@ -1,4 +1,4 @@
-"""A router as it comes, in a folder: busybox, and stand-ins for what it would fetch. What a command there does is real but for that.
+"""A router as it comes, in a folder: busybox, and stand-ins for what it would fetch. All else that runs there is real.
 
     fake ssh      what it is told to run, it runs in the folder as its root; options are noted
     opkg          "installs" micropython-mbedtls, and a real .ipk by unpacking it; every call is noted in /calls
@@ -6,6 +6,7 @@
     its service   /etc/init.d/knocklet of the test's board: runs when there is a configuration and the service was started
 """
 
+import json
 import os
 import re
 import shutil
@@ -63,12 +64,13 @@ esac
 OPKG = """\
 #!/bin/sh
 echo "opkg $*" >>/calls
-[ ! -e /broken ] || { echo "opkg: $(cat /broken)" >&2; exit 9; }
+[ "$1" = status ] || [ ! -e /broken ] || { echo "opkg: $(cat /broken)" >&2; exit 9; }
 case "$1 $2" in
   "update "*) ;;
   "install micropython-mbedtls") cp /micropython /usr/bin/micropython ;;
   "install "*)
-    mkdir /tmp/ipk && cd /tmp/ipk && gzip -dc "$2" | tar x && gzip -dc control.tar.gz | tar x && gzip -dc data.tar.gz | tar x -C / &&
+    mkdir /tmp/ipk && cd /tmp/ipk && gzip -dc "$2" | tar x && gzip -dc control.tar.gz | tar x &&
+    gzip -dc data.tar.gz | tar x -C / &&
     gzip -dc data.tar.gz | tar t >/var/list && sed -n 's/^Version: //p' control >/var/version; code=$?
     cd / && rm -rf /tmp/ipk; exit $code ;;
   "remove knocklet")
@@ -87,7 +89,7 @@ case "$*" in
   *knockletctl*status) [ -e /var/run/engine ] && cat /status ;;
 esac
 """
-STATUS = '{"version": "0.1.0", "firewall": "nft", "armed": true, "interfaces": [{"name": "wan0", "up": true}], "warnings": []}\n'
+STATUS = {"version": "0.1.0", "firewall": "nft", "armed": True, "interfaces": [{"name": "wan0", "up": True}], "warnings": []}
 _LIBRARY = re.compile(r"(/[^ ]+) \(0x")
 SSH = """\
 #!/bin/sh
@@ -114,7 +116,8 @@ class BareRouter:
         for name in _said(_busybox(), "--list").split():
             if name not in ("busybox", "sh", "dpkg", "rpm", "ip"):
                 (self.root / "bin" / name).symlink_to("busybox")
-        for path in ("/bin/dash", *_LIBRARY.findall(_said("ldd", "/bin/dash"))):   # Debian's busybox would run its own id for ours
+        # Debian's busybox as a shell would run its own programs for ours.
+        for path in ("/bin/dash", *_LIBRARY.findall(_said("ldd", "/bin/dash"))):
             (self.root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, self.root / path[1:])
         (self.root / "bin/sh").symlink_to("dash")
@@ -124,7 +127,7 @@ class BareRouter:
         self.write("bin/opkg", OPKG, 0o755)
         self.write("bin/ip", "#!/bin/sh\necho '192.168.1.2 dev lan0 src 192.168.1.1'\n", 0o755)
         self.write("micropython", MICROPYTHON, 0o755)
-        self.write("status", STATUS)
+        self.write("status", json.dumps(STATUS))
         self.write("calls", "")
         for path in ("etc/init.d/boot", "usr/lib/os", "usr/bin/login", "etc/default/boot"):   # of the system's own
             self.write(path, "")

@@ -1,8 +1,9 @@
-"""A router's serial console: a shell on a terminal, and a line to it on which kernel messages come in between, and bytes get lost.
+"""A router's serial console: a shell on a terminal, and a line to it on which kernel messages come in between.
 
     tool -- `port` (a terminal, raw) -- this -- a terminal -- the shell
 """
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -32,7 +33,8 @@ class SerialConsole:
         self._inner, shell = pty.openpty()
         self._ends = [slave, shell]
         self._shell = subprocess.Popen(
-            command, stdin=shell, stdout=shell, stderr=shell, start_new_session=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PS1": "# "},
+            command, stdin=shell, stdout=shell, stderr=shell, start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PS1": "# "},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         for way in (self._from_router, self._to_router):
@@ -48,7 +50,8 @@ class SerialConsole:
             os.close(end)
 
     def say(self, data):
-        os.write(self._outer, data)
+        with contextlib.suppress(OSError):   # the tool has gone
+            os.write(self._outer, data)
 
     def _from_router(self):
         while data := _read(self._inner):
@@ -56,7 +59,7 @@ class SerialConsole:
             if self._chance.random() < self.noise:
                 at = self._chance.randrange(len(data))
                 data = data[:at] + MESSAGE + data[at:]
-            os.write(self._outer, self.spoil(data))
+            self.say(self.spoil(data))
 
     def _to_router(self):
         while data := _read(self._outer):

@@ -48,8 +48,10 @@ def test_dry_run_changes_nothing_and_asks_nothing(provision, router):
     before = router.snapshot()
     done = provision("--dry-run")
     assert (done.exit_code, router.snapshot(), router.calls()) == (0, before, [])
-    for line in ("board        bare: Bare 1.0", "MicroPython  none", "knocks from  wan0", "to do        install micropython-mbedtls",
-                 f"install {PACKAGE}", "write /etc/knocklet/key", "start it, now and at every boot", "left alone "):   # fmt: skip
+    for line in (
+        "board        bare: Bare 1.0", "MicroPython  none", "knocks from  wan0", "to do        install micropython-mbedtls",
+        f"install {PACKAGE}", "write /etc/knocklet/key", "start it, now and at every boot", "left alone ",
+    ):  # fmt: skip
         assert line in done.stdout
     plan = json.loads(provision("--dry-run", "--json").stdout)
     assert plan["to_do"][0] == "install micropython-mbedtls" and plan["doubts"] == [] and router.snapshot() == before
@@ -148,9 +150,9 @@ def test_no_secret_is_on_a_command_line(provision, router):
 
 
 def test_a_step_that_fails_says_what_was_done_and_the_next_run_goes_on(provision, router):
-    router.write("micropython-fails", "")
     opkg = router.read("bin/opkg").decode()
-    router.write("bin/opkg", opkg.replace('"install "*)', '"install /tmp"*) echo "cannot: no space"; exit 3 ;;\n  "install "*)'), 0o755)
+    full = '"install /tmp"*) echo "cannot: no space"; exit 3 ;;\n  "install "*)'
+    router.write("bin/opkg", opkg.replace('"install "*)', full), 0o755)
     done = provision("--yes")
     assert done.exit_code == 7
     assert re.search(
@@ -167,14 +169,14 @@ def test_a_step_that_fails_says_what_was_done_and_the_next_run_goes_on(provision
 def test_an_engine_that_does_not_stay_is_told(provision, router, monkeypatch):
     monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 1)
     micropython = router.read("micropython").decode()
-    router.write("micropython", micropython.replace('case "$*" in', 'case "$*" in\n  *status) echo "config.json: x"; exit 3 ;;'), 0o755)
+    wrong = 'case "$*" in\n  *status) echo "config.json: x"; exit 3 ;;'
+    router.write("micropython", micropython.replace('case "$*" in', wrong), 0o755)
     done = provision("--yes")
     assert done.exit_code == 7 and "the engine does not run 1 s after its start: config.json: x" in done.stderr
 
 
 def test_what_the_engine_warns_of_is_told(provision, router):
-    status = json.loads(STATUS) | {"armed": False, "warnings": ["ip_forward\x1b[31m is 0"]}
-    status["interfaces"][0]["up"] = False
+    status = STATUS | {"interfaces": [{"name": "wan0", "up": False}], "armed": False, "warnings": ["ip_forward\x1b[31m is 0"]}
     router.write("status", json.dumps(status))
     done = provision("--yes")
     for line in ("warning: it is disarmed", "warning: wan0 is down", "warning: ip_forward?[31m is 0"):
