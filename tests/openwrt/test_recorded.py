@@ -129,6 +129,15 @@ def test_agent(lab, router, engine, instances):
     assert int(status_of(agent)["CapPrm"], 16) == 0
 
 
+def test_broken_configuration(lab, router, fw4):
+    """Procd starts it again and again; each time it is one line that names the key."""
+    router.write("/etc/knocklet/config.json", '{"zone": "open"}')
+    asked = router.init("start").instances["engine"]
+    ran = lab.gateway.run(command(router, asked, *engine_rights(router, asked)), check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("knocklet-engine: zone: found 'open'") and ran.stderr.count("\n") == 1
+
+
 def test_before_removal(lab, router, engine, instances):
     """The doors do not stay shut without us; an upgrade leaves them so."""
     tables = ["nft", "list", "tables"]
