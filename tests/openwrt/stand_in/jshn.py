@@ -1,4 +1,5 @@
-"""Stands in for jshn and jsonfilter, under MicroPython. The object that is made and the place in it are kept in a file between calls."""
+"""Stands in for jshn and jsonfilter, under MicroPython. The object that jshn makes and the place in it are kept in a file between
+calls."""
 
 import json
 import sys
