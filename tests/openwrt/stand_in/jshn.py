@@ -1,5 +1,4 @@
-"""Stands in for jshn and jsonfilter, under MicroPython. The object that jshn makes and the place in it are kept in a file between
-calls."""
+"""Stands in for jshn and jsonfilter, under MicroPython. What jshn makes, and the place in it, are kept in a file."""
 
 import json
 import sys
