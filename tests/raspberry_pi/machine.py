@@ -95,7 +95,9 @@ class Machine:
 
     def _process_1(self):
         pid = self._container.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = []
+        with contextlib.suppress(OSError):  # it has ended
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if len(children) != 1:
             raise LabError("the container has no process 1 yet")
         return int(children[0])

@@ -1,5 +1,5 @@
-"""The package at work on a Raspberry Pi that is a lab's gateway: Debian 13's own systemd, no firewall but ours, knocks from outside,
-and the owner's broker and `knocklet` behind it.
+"""The package at work on a Raspberry Pi that is a lab's gateway: Debian 13's own systemd, no firewall but ours, knocks from
+outside, and the owner's broker and `knocklet` behind it.
 
 One machine, booted once; each test finds the engine running, and the door shut.
 """
@@ -15,6 +15,7 @@ from raspberry_pi.machine import ROOT, Machine
 from lab import Lab
 from lab.owner import Owner
 from lab.waiting import wait_until
+from lab.wiring import default_routes
 
 ENGINE, AGENT = "knocklet-engine.service", "knocklet-agent.service"
 STEPS = ["7000/tcp", "9100/udp", "8000/tcp"]
@@ -150,7 +151,7 @@ def test_stopped_nftables_leaves_our_ports_shut(lab, working):
 def test_a_killed_engine_comes_back_and_grants_live_on(lab, working):
     knock(lab, working)
     old = pid(working, ENGINE)
-    working.run(["systemctl", "kill", "--signal=KILL", ENGINE])
+    working.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", ENGINE])
     assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")  # whether it runs or not
     wait_until(lambda: pid(working, ENGINE) not in (0, old), "another engine", 20)
     wait_until(lambda: working.show(ENGINE, "ActiveState") == "active", "it protects", 20)
@@ -182,9 +183,8 @@ def test_an_agent_with_another_broker_is_for_its_own_file_only(working, owner):
 
 def test_default_route_by_another_interface(lab, working):
     """The new one is protected, and the old one still is."""
-    gateway = lab.gateway
     assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "open"
-    gateway.ip("route replace default via 203.0.113.2")
+    default_routes(lab.gateway, lab.mgmt.ip4, lab.mgmt.ip6)
     try:
         working.run(["/etc/network/if-up.d/knocklet"])
         wait_until(lambda: len(knockletctl_or_none(working) or ()) == 2, "both are watched", 20)
@@ -194,7 +194,7 @@ def test_default_route_by_another_interface(lab, working):
         working.run(["/usr/lib/NetworkManager/dispatcher.d/30-knocklet", "wan0", "up"])
         assert pid(working, ENGINE) == old  # nothing new
     finally:
-        gateway.ip("route replace default via 198.51.100.254")
+        default_routes(lab.gateway, lab.wan.ip4, lab.wan.ip6)
         working.run(["rm", "/etc/knocklet/interfaces"])
         working.run(["systemctl", "restart", ENGINE])
     assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "open"
@@ -270,11 +270,11 @@ def test_reboot(lab, working, owner):
     knock(lab, working)
     working.shut_down()
     lab.reset()  # what a kernel that starts anew knows
-    lab.gateway.ip("route delete default")
+    lab.gateway.ip("route delete default", "route delete ::/0")
     owner.start_broker()
     owner.start_collector()
     working.boot()
-    lab.gateway.ip("route replace default via 198.51.100.254")
+    default_routes(lab.gateway, lab.wan.ip4, lab.wan.ip6)
     assert working.show(ENGINE, "ActiveState") == working.show(AGENT, "ActiveState") == "active"
     ready = int(working.show(ENGINE, "ActiveEnterTimestampMonotonic"))
     assert 0 < ready <= int(working.show("network-pre.target", "ActiveEnterTimestampMonotonic"))
