@@ -1,6 +1,7 @@
-"""`knocklet provision`: takes a gateway from bare to working, over ssh or its serial console."""
+"""`knocklet provision`: takes a gateway from bare to working, over ssh, its serial console, or as files for its image."""
 
 import time
+from pathlib import Path
 
 from . import (
     gateway_files,
@@ -13,6 +14,7 @@ from . import (
     target_package,
     target_way,
 )
+from .board_image_files import image_files_
 from .channel import Channel
 from .errors import InputError
 from .gateway_file import GatewayFile
@@ -22,7 +24,7 @@ from .output import Output
 from .provision_plan import Plan, Wanted
 from .provision_report import DoneReport, PlanReport
 from .question import sure
-from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
+from .target_way import IMAGE, SSH, BoardOption, DryRun, To, Via, Yes
 
 
 def provision(
@@ -38,6 +40,9 @@ def provision(
 
     knocklet provision home --to root@192.168.1.1
     """
+    if via == IMAGE:
+        _image(name, to, board, dry_run, json)
+        return
     output = Output(json)
     file = GatewayFile.load(name)
     stored = settings.load()
@@ -58,11 +63,20 @@ def provision(
         provision_proof.from_status(report, provision_steps.wait_for_engine(channel, plan.wanted.board))
     if AGENT in files and stored.broker:
         with output.working("waiting for its report"):
-            provision_proof.over_the_broker(report, stored, output)
+            provision_proof.over_the_broker(report, stored, output, provision_proof.HELLO_S)
     else:
         report.next.append(f"knocklet broker setup, knocklet broker use, and this again: until then {name} reports to nobody")
     provision_proof.how_to_knock(report, file)
     output.result(report)
+
+
+def _image(name: str, to: str | None, board: str | None, dry_run: bool, json: bool) -> None:
+    """Raises InputError."""
+    if board is None or to is None:
+        raise InputError("--via image: --board and --to, a folder; allowed: with both")
+    if dry_run:
+        raise InputError("--dry-run: nothing but files in a folder is made by --via image; allowed: without it")
+    image_files_(board, name, Path(to), json)
 
 
 def _look(channel: Channel, file: GatewayFile, files: provision_plan.Files, board: str | None) -> Plan:

@@ -11,7 +11,7 @@ from .provision_report import DoneReport
 from .sealed_request import command
 from .settings import Settings
 
-_HELLO_S = 45.0
+HELLO_S = 45.0
 _PAUSE_S, _ANSWER_S = 1.0, 5.0
 _WARNINGS = 20
 
@@ -29,7 +29,7 @@ def from_status(report: DoneReport, status: dict[str, Any]) -> None:
     report.warnings += [short(each) for each in warnings[:_WARNINGS]] if isinstance(warnings, list) else []
 
 
-def over_the_broker(report: DoneReport, stored: Settings, output: Output, wait_s: float = _HELLO_S) -> None:
+def over_the_broker(report: DoneReport, stored: Settings, output: Output, wait_s: float) -> None:
     """A sealed selftest and its answer: only this gateway can give it. Raises ForgedError, RefusedError, InputError, and
     GatewayError where it does not answer in time."""
     gateway, broker = stored.gateway(report.gateway), stored.the_broker()

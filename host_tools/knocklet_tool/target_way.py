@@ -13,10 +13,10 @@ from .errors import InputError
 SSH, SERIAL, IMAGE = "ssh", "serial", "image"
 _BAUD = 115_200
 
-Via = Annotated[str, typer.Option(metavar="WAY", help=f"How to get there: {SSH} or {SERIAL}.")]
+Via = Annotated[str, typer.Option(metavar="WAY", help=f"How to get there: {SSH} or {SERIAL}; to provision also {IMAGE}.")]
 To = Annotated[
     str | None,
-    typer.Option(metavar="WHERE", help="root@192.168.1.1 or /dev/ttyUSB0; for ssh what `ssh` in its file says if not given."),
+    typer.Option(metavar="WHERE", help="root@192.168.1.1, /dev/ttyUSB0, or a folder; for ssh `ssh` of its file if not given."),
 ]
 BoardOption = Annotated[str | None, typer.Option("--board", metavar="NAME", help="Take it for this board.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", metavar=" ", help="Show what would be done, and change nothing.")]

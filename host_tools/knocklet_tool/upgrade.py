@@ -25,7 +25,7 @@ from .way_back import WayBack
 _WAIT_S = 60
 _TIMER_S = 300   # more than all of it takes
 
-_Wait = Annotated[int, typer.Option(min=5, max=120, metavar="S", help="Seconds that it has to report in.")]
+_Wait = Annotated[int, typer.Option(min=1, max=120, metavar="S", help="Seconds that it has to report in.")]
 
 
 @dataclass

@@ -241,6 +241,38 @@ def test_where_nothing_can_be(provision, router, words, line):
     assert done.exit_code == 2 and line in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+def test_hello_over_the_broker(sealed_home, known, file_of, router, knocklet):
+    with settings.edit() as stored:
+        stored.broker_files = str(known.files)
+    done = knocklet("provision", "home", "--to", "root@192.168.1.1", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert re.search(rf"^home: it answers over localhost:{known.port}, \d\.\d s after its start$", done.stdout, re.MULTILINE)
+    assert router.read("etc/knocklet/agent.json") == (known.files / "agent-home.json").read_bytes()
+    assert (router.root / "etc/knocklet/agent.json").stat().st_mode & 0o7777 == 0o600
+    assert known.password_file("home").read_bytes().strip() not in router.sent.read_bytes()
+    sealed_home.data["selftest"] = {"checks": {"clock": "not trusted", "storage": "ok"}}
+    assert "home: warning: clock: not trusted" in knocklet("provision", "home", "--to", "root@192.168.1.1").stdout
+
+
+def test_a_gateway_that_does_not_report(known, file_of, router, knocklet, monkeypatch):
+    monkeypatch.setattr("knocklet_tool.provision_proof.HELLO_S", 0.5)
+    with settings.edit() as stored:
+        stored.broker_files = str(known.files)
+    done = knocklet("provision", "home", "--to", "root@192.168.1.1", "--yes")
+    assert done.exit_code == 5
+    assert f"home: the engine runs, but does not report over localhost:{known.port}: home is not connected" in done.stderr
+
+
+def test_as_files_for_an_image(owner, tmp_path, knocklet):
+    folder = tmp_path / "files"
+    words = "provision", "home", "--via", "image", "--board", "openwrt", "--to", folder
+    assert knocklet(*words).exit_code == 0
+    keys = [path for path in folder.rglob("*") if path.is_file() and path.read_bytes() == settings.load().gateway("home").key]
+    assert len(keys) == 1 and keys[0].stat().st_mode & 0o777 == 0o600
+    assert "--via image: --board and --to" in knocklet("provision", "home", "--via", "image").stderr
+    assert "without it" in knocklet(*words, "--dry-run").stderr
+
+
 def test_ssh_in_the_gateways_file(owner, router, knocklet):
     path = owner / "home.toml"
     text = path.read_text()

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from host.bare_router import STATUS
+from host.conftest import CONFIG
+from host.sealed_gateway import SealedGateway
 
-from knocklet_tool import package_version, target_package, upgrade
+from knocklet_tool import package_version, settings, target_package, upgrade
 from knocklet_tool.channel_ssh import SshChannel
 
 WORDS = "upgrade", "home", "--to", "root@192.168.1.1"
@@ -88,6 +90,22 @@ def test_back_when_it_cannot_be_installed(old, knocklet):
     opkg = old.read("bin/opkg").decode()
     old.write("bin/opkg", opkg.replace('"install "*)', '"install /tmp/knocklet"*) echo full; exit 3 ;;\n  "install "*)'), 0o755)
     back_again(old, knocklet(*WORDS, "--yes"), before, "exit 3: full")
+
+
+def test_back_when_it_does_not_report(known, file_of, router, knocklet, home):
+    """The engine runs; over the broker it says nothing."""
+    with settings.edit() as stored:
+        stored.broker_files = str(known.files)
+    with SealedGateway(known, CONFIG):
+        assert knocklet("provision", *WORDS[1:], "--yes").exit_code == 0
+    before = kept(router)
+    (home / "repository/boards/bare/files/usr/lib/knocklet").mkdir(parents=True)
+    (home / "repository/boards/bare/files" / NEW).write_text("new")
+    done = knocklet(*WORDS, "--yes", "--wait", "1")
+    assert done.exit_code == 7 and "the engine runs, but does not report over localhost" in done.stderr
+    assert "; home has the version before again" in done.stderr
+    assert router.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert kept(router) == before
 
 
 def test_by_itself_when_nobody_can_say_so(old, knocklet, monkeypatch):
