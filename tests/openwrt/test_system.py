@@ -59,6 +59,38 @@ def test_after_an_upgrade_of_the_system(router, tmp_path):
     assert new.log() == ["not started: MicroPython is missing: opkg install micropython-mbedtls"]
 
 
+def test_an_image_that_has_it_inside(router):
+    """It is newer than what was kept, also where files are no more; what is the owner's stays."""
+    rom = router.place / "rom"
+    for name in ("usr/lib/knocklet", "usr/bin", "usr/share/nftables.d", "lib/upgrade", "etc/init.d", "etc/config", "etc/capabilities",
+                 "etc/hotplug.d", "etc/sysctl.d"):  # fmt: skip
+        shutil.copytree(router.place / name, rom / name, symlinks=True)
+    (rom / "usr/lib/knocklet/start.sh").write_text("new\n")
+    (rom / "etc/init.d/knocklet").write_text("new\n")
+    (rom / "etc/config/knocklet").write_text("new\n")
+    router.write("/usr/lib/knocklet/knocklet/old.mpy", "old")
+    uci = (router.place / "etc/config/knocklet").read_text()
+    once(router)
+    new = [name for name in ("usr/lib/knocklet/start.sh", "etc/init.d/knocklet") if (router.place / name).read_text() == "new\n"]
+    assert len(new) == 2
+    assert not (router.place / "usr/lib/knocklet/knocklet/old.mpy").exists()
+    assert (router.place / "usr/lib/knocklet/knocklet_engine.py").exists()
+    assert (router.place / "etc/config/knocklet").read_text() == uci
+    assert (router.place / "etc/knocklet/state/replay").exists()
+
+
+def test_a_package_newer_than_the_image(router):
+    """It was installed on a running system: what the image had does not come back."""
+    shutil.copytree(router.place / "usr/lib/knocklet", router.place / "rom/usr/lib/knocklet")
+    shutil.copytree(router.place / "lib/upgrade", router.place / "rom/lib/upgrade")
+    stub(router, "/bin/fw4")
+    stub(router, "/etc/init.d/sysntpd")
+    router.write("/var/run/fw4.state", "")
+    router.write("/usr/lib/knocklet/start.sh", "newer\n")
+    once(router)
+    assert (router.place / "usr/lib/knocklet/start.sh").read_text() == "newer\n"
+
+
 # NTP
 
 
