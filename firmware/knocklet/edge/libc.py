@@ -3,6 +3,7 @@
 ffi.open(None) is the program's own C library, whatever its name (glibc, musl).
 """
 
+import socket
 import sys
 from struct import calcsize, pack, unpack
 
@@ -47,9 +48,6 @@ MAP_FAILED = (-1, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)  # ffi gives it signed or unsi
 LOCK_EX_NB = 2 | 4
 F_SETFD = 2
 FD_CLOEXEC = 1
-SOL_SOCKET = 1
-SO_ERROR = 4
-SO_PEERCRED = 17
 MSG_PEEK = 0x02
 MSG_TRUNC = 0x20
 MSG_DONTWAIT = 0x40
@@ -61,6 +59,16 @@ _CLOCK_REALTIME = 0
 _TFD_CLOEXEC = 0o2000000
 _TFD_TIMER_ABSTIME = 1
 _TFD_TIMER_CANCEL_ON_SET = 2
+
+
+def socket_options(sol_socket):
+    """The numbers of SO_SNDBUF, SO_RCVBUF and SO_PEERCRED, by that of SOL_SOCKET, which the interpreter knows: MIPS has others
+    than the rest. Source: asm/socket.h of both."""
+    return (0x1001, 0x1002, 18) if sol_socket == 0xFFFF else (7, 8, 17)
+
+
+SOL_SOCKET = socket.SOL_SOCKET
+SO_SNDBUF, SO_RCVBUF, _SO_PEERCRED = socket_options(SOL_SOCKET)
 
 
 def getsockopt(fd, level, option, fmt, asked=b""):
@@ -75,13 +83,13 @@ def getsockopt(fd, level, option, fmt, asked=b""):
 
 def socket_error(sock):
     """Take the error away that waits at a socket: an errno, 0 for none."""
-    return getsockopt(sock.fileno(), SOL_SOCKET, SO_ERROR, "@i")[0]
+    return getsockopt(sock.fileno(), SOL_SOCKET, socket.SO_ERROR, "@i")[0]
 
 
 def peer_uid(sock):
     """The user id of the process at the other end of an AF_UNIX connection; -1 when the kernel does not tell."""
     try:
-        return getsockopt(sock.fileno(), SOL_SOCKET, SO_PEERCRED, "@iII")[1]
+        return getsockopt(sock.fileno(), SOL_SOCKET, _SO_PEERCRED, "@iII")[1]
     except OSError:
         return -1
 

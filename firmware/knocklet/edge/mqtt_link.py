@@ -10,15 +10,14 @@ goes on until there is nothing left. The handshake happens inside the first writ
 
 import select
 import socket
+from errno import EINPROGRESS
 
 from ..core.clock import left
 from . import libc, tls_context
 
-_EINPROGRESS = 115
 _ADDRESSES = 8
 _READ_BYTES = 2048
 _IPPROTO_TCP, _TCP_NODELAY = 6, 1
-_SO_SNDBUF = 7
 _SEND_BYTES = 32768  # the kernel holds no more for us: who does not read is noticed
 
 
@@ -63,11 +62,11 @@ class Link:
                 self._socket = socket.socket(family, kind)
                 self._socket.setblocking(False)
                 self._socket.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-                self._socket.setsockopt(libc.SOL_SOCKET, _SO_SNDBUF, _SEND_BYTES)
+                self._socket.setsockopt(libc.SOL_SOCKET, libc.SO_SNDBUF, _SEND_BYTES)
                 try:
                     self._socket.connect(address)
                 except OSError as error:
-                    if error.errno != _EINPROGRESS:
+                    if error.errno != EINPROGRESS:
                         raise
             except OSError as error:
                 self._why = tls_context.reason(error)

@@ -10,6 +10,7 @@ Only root may send to another's netlink socket, so what arrives is taken for the
 
 import os
 import socket
+from errno import EADDRINUSE
 from struct import pack, pack_into, unpack_from
 
 from ..core.errors import KnockletError
@@ -41,7 +42,6 @@ _DUMP_TRIES = 8  # a dump during which something changed is read again
 _BIND_TRIES = 8
 _EINTR = 4
 _EMSGSIZE = 90
-_EADDRINUSE = 98
 
 
 def message(kind, flags, family, body, res_id=0):
@@ -99,9 +99,9 @@ class Netlink:
                 self._socket.bind(pack("@HHII", AF_NETLINK, 0, OUR_PORTS << 16 | high << 8 | low, 0))
                 return
             except OSError as error:
-                if error.errno != _EADDRINUSE:
+                if error.errno != EADDRINUSE:
                     raise
-        raise OSError(_EADDRINUSE)
+        raise OSError(EADDRINUSE)
 
     def close(self):
         self._socket.close()

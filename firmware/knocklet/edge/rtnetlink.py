@@ -14,7 +14,6 @@ from .netlink import attribute, attributes
 
 _AF_NETLINK = 16
 _NETLINK_ROUTE = 0
-_SO_RCVBUF = 8
 _RCVBUF_BYTES = 262_144
 _GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 _READ_BYTES = 16384
@@ -44,7 +43,7 @@ class Rtnetlink:
         self._interfaces = interfaces
         self._lost = False
         self._socket = _asking()
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUF, _RCVBUF_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, libc.SO_RCVBUF, _RCVBUF_BYTES)
         self._socket.bind(pack("@HHII", _AF_NETLINK, 0, 0, _GROUPS))
         self._socket.setblocking(False)
         self._loop = loop

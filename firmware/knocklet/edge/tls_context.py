@@ -4,6 +4,7 @@ Debian's MicroPython has a module tls and no ssl, OpenWrt's has both, and the bu
 Only tls.SSLContext checks by itself: the frozen ssl module begins with CERT_NONE (ports/unix, MicroPython 1.23).
 """
 
+import errno
 from binascii import b2a_base64
 from time import localtime
 
@@ -17,12 +18,13 @@ except ImportError:
 AVAILABLE = tls is not None
 CLOSED = "it closed the connection"
 _ERRNO = {
-    32: CLOSED,
-    101: "no route to it",
-    104: CLOSED,
-    110: "no answer",
-    111: "nothing listens there",
-    113: "no route to it",
+    32: CLOSED,  # EPIPE
+    errno.ECONNRESET: CLOSED,
+    errno.ETIMEDOUT: "no answer",
+    errno.ECONNREFUSED: "nothing listens there",
+    errno.EHOSTUNREACH: "no route to it",
+    101: "no route to it",  # ENETUNREACH, which no module here knows; on MIPS it is
+    128: "no route to it",
 }
 _PEM = b"-----BEGIN CERTIFICATE-----\n"
 _PEM_END = b"-----END CERTIFICATE-----\n"
