@@ -6,13 +6,15 @@
 """
 
 import contextlib
+import itertools
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.host import LabError
+from lab.host import NETNS_DIR, LabError
 from lab.host import run as run_here
 from lab.waiting import wait_until
 
@@ -23,6 +25,7 @@ _LEFT = Path("/run/systemd/nspawn/propagate")  # systemd-nspawn makes a folder h
 _MEMORY = Path("/dev/shm")  # ten times as quick as a disk on which others work
 _PREFIX = "knocklet-pi-"
 _BOOT_S = 60
+_number = itertools.count()
 
 
 class Machine:
@@ -32,11 +35,10 @@ class Machine:
         for left in _MEMORY.glob(_PREFIX + "*"):  # of tests that were killed
             if not Path("/proc", left.name.split("-")[2]).exists():
                 shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY if _MEMORY.is_dir() else None))
-        folder.chmod(0o755)
-        self.root = folder / "root"
+        self._name = f"{_PREFIX}{os.getpid()}-{next(_number)}"
+        self.root = (_MEMORY if _MEMORY.is_dir() else Path(tempfile.gettempdir())) / self._name / "root"
+        self.root.parent.mkdir()
         self.netns = netns
-        self._name = folder.name.replace("_", "-")
         self._container = None
         run_here(["cp", "-a", _MADE, self.root])
 
@@ -70,10 +72,10 @@ class Machine:
         """Power on. Returns when systemd has started all that it wants to."""
         assert self._container is None, "it is on"
         self._remove_groups()
-        command = ["unshare", "--mount", "--propagation", "private", _START, self._name, self.root, self.netns]
+        inside = ["nsenter", f"--net={NETNS_DIR / self.netns}", "unshare", "--mount", "--propagation", "private"]
         with open(self.root.parent / "container.log", "ab") as log:
             self._container = subprocess.Popen(
-                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT
+                list(map(str, [*inside, _START, self._name, self.root])), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT
             )
         if wait:
             self.wait_until_booted()
@@ -135,6 +137,25 @@ class Machine:
         found = dict(line.split("=", 1) for line in lines)
         values = [found[name] for name in properties]
         return values[0] if len(values) == 1 else values
+
+
+def tree(root):
+    """path -> kind, mode, owner, and contents or where it leads to. Without what apt and dpkg themselves keep."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            told = os.lstat(path)
+            what = None
+            if stat.S_ISREG(told.st_mode):
+                with open(path, "rb") as file:
+                    what = hash(file.read())
+            elif stat.S_ISLNK(told.st_mode):
+                what = os.readlink(path)
+            found[path[len(str(root)) :]] = (told.st_mode, told.st_uid, told.st_gid, what)
+    apart = "/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/log/", "/root/knocklet.deb"
+    backups = "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"
+    return {path: told for path, told in found.items() if not path.startswith(apart) and path not in backups}
 
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}

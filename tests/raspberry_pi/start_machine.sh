@@ -1,9 +1,10 @@
 #!/bin/sh
-# start_machine.sh NAME ROOT NETNS: boots ROOT in a container, its processes in the network namespace NETNS. Stays until it ends.
+# start_machine.sh NAME ROOT: boots ROOT in a container. Stays until it ends.
 #
-# Started by machine.py in a mount namespace of its own: there, and nowhere else, the control groups are systemd 257's kind.
+# Started by machine.py in the network namespace that the container is to have, and in a mount namespace of its own: there, and
+# nowhere else, the control groups are systemd 257's kind.
 set -eu
-name=$1 root=$2 netns=$3
+name=$1 root=$2
 groups=/sys/fs/cgroup
 
 if [ "$(stat -fc %T $groups)" != cgroup2fs ]; then
@@ -13,7 +14,7 @@ fi
 mkdir "$groups/$name"
 echo $$ >"$groups/$name/cgroup.procs"
 
-# It sets neither clock nor kernel of the machine around it, and lives in the network namespace, where it may do all.
+# It sets neither clock nor kernel of the machine around it; with its network it may do all.
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet --boot --directory="$root" --machine="$name" \
-    --register=no --keep-unit --network-namespace-path="/run/netns/$netns" --capability=CAP_NET_ADMIN \
+    --register=no --keep-unit --capability=CAP_NET_ADMIN \
     --resolv-conf=off --timezone=off --link-journal=no --console=pipe

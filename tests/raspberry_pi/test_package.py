@@ -1,11 +1,10 @@
 """The .deb on Debian's own dpkg, on a system that does not run: what it brings, keeps, and takes away."""
 
-import os
 import stat
 
 import pytest
 from raspberry_pi.conftest import SETTINGS, install
-from raspberry_pi.machine import Machine
+from raspberry_pi.machine import Machine, tree
 
 from lab.host import LabError
 
@@ -33,25 +32,6 @@ def machine(debian):
 def installed(machine, package):
     install(machine.chroot, machine, package)
     return machine
-
-
-def _tree(root):
-    """path -> kind, mode, owner, and contents or where it leads to. Without what dpkg itself keeps of a package."""
-    found = {}
-    for folder, folders, files in os.walk(root):
-        for name in folders + files:
-            path = os.path.join(folder, name)
-            told = os.lstat(path)
-            what = None
-            if stat.S_ISREG(told.st_mode):
-                with open(path, "rb") as file:
-                    what = hash(file.read())
-            elif stat.S_ISLNK(told.st_mode):
-                what = os.readlink(path)
-            found[path[len(str(root)) :]] = (told.st_mode, told.st_uid, told.st_gid, what)
-    apart = "/var/lib/dpkg/", "/var/log/", "/root/knocklet.deb", "/var/cache/ldconfig/"
-    backups = "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"
-    return {path: told for path, told in found.items() if not path.startswith(apart) and path not in backups}
 
 
 def _write_own(machine):
@@ -134,19 +114,19 @@ def test_remove_leaves_keys_and_settings(installed, package):
 
 
 def test_purge_leaves_the_system_as_it_was(machine, package):
-    before = _tree(machine.root)
+    before = tree(machine.root)
     install(machine.chroot, machine, package)
     _write_own(machine)
     machine.put("/etc/knocklet/interfaces", "eth0\n")
     machine.chroot(["systemctl", "enable", "knocklet-engine", "knocklet-agent"])
     machine.chroot(["dpkg", "--purge", "knocklet"])
-    assert _tree(machine.root) == before
+    assert tree(machine.root) == before
 
 
 def test_purge_after_remove(machine, package):
-    before = _tree(machine.root)
+    before = tree(machine.root)
     install(machine.chroot, machine, package)
     _write_own(machine)
     machine.chroot(["dpkg", "--remove", "knocklet"])
     machine.chroot(["dpkg", "--purge", "knocklet"])
-    assert _tree(machine.root) == before
+    assert tree(machine.root) == before

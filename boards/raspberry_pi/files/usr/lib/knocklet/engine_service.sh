@@ -58,7 +58,7 @@ wait_until_ready() {
 
 look() {
     # shellcheck source=/dev/null
-    INTERFACES=$(. /etc/default/knocklet && echo "$INTERFACES") 2>/dev/null
+    INTERFACES=$(. /etc/default/knocklet; echo "${INTERFACES-}") 2>/dev/null
     [ -z "$INTERFACES" ] || exit 0
     [ "$(known)" = "$(cat $kept 2>/dev/null)" ] || exec systemctl --no-block try-restart knocklet-engine.service
 }

@@ -1,0 +1,79 @@
+"""From a bare Pi to a working one by one command over ssh, and back: `knocklet provision` and `unprovision` on Debian's own
+apt, dpkg and systemd, with a knock from outside in between.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from raspberry_pi.machine import Machine, tree
+
+from lab import Lab
+from lab.host import run
+from lab.owner import Owner
+from lab.visitor import Visitor
+
+PORT = 2222  # of the Pi's sshd: the lab's gateway has one on 22
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(zone="accept", firewall="nft") as made:
+        yield made
+
+
+@pytest.fixture
+def pi(lab, tmp_path):
+    """Bare, with an sshd that takes the owner's key."""
+    with Machine(lab.gateway.netns) as made:
+        made.path("/etc/apt/sources.list").write_text("")  # there is no Internet in the lab
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"])
+        made.put("/root/.ssh/authorized_keys", (tmp_path / "id.pub").read_bytes())
+        made.chroot(["dropbearkey", "-t", "ed25519", "-f", "/root/host_key"])
+        made.boot()
+        serve = ["dropbear", "-F", "-E", "-s", "-r", "/root/host_key", "-p", str(PORT)]
+        made.run(["systemd-run", "--quiet", "--unit=sshd", *serve])
+        made.run(["install", "-D", "/dev/null", "/run/systemd/timesync/synchronized"])  # as systemd-timesyncd says it
+        yield made
+
+
+@pytest.fixture
+def owner(lab, pi, tmp_path, monkeypatch):
+    """With a broker, and the file of a gateway that has one client and protects ssh."""
+    options = f"IdentityFile {tmp_path}/id", "StrictHostKeyChecking accept-new", f"UserKnownHostsFile {tmp_path}/hosts"
+    (tmp_path / "ssh_config").write_text("\n".join(options) + "\n")
+    monkeypatch.setenv("KNOCKLET_SSH", f"ssh -F {tmp_path}/ssh_config")
+    made = Owner(lab, pi.path("/etc/knocklet"), Path("/run/knocklet"))
+    broker = lab.directory / "owner" / "broker"
+    folder = tmp_path / "gateways"
+    made.knocklet("gateway", "add", "home")
+    made.knocklet("broker", "setup", broker, "--host", lab.mgmt.ip4, "--place", broker)
+    made.knocklet("broker", "use", lab.mgmt.ip4, "--ca", broker / "ca.crt", "--password-file", broker / "passwords" / "admin")
+    made.start_broker()
+    made.knocklet("init", folder, "--gateway", "home", "--host", lab.gateway.ip4)
+    made.knocklet("client", "add", "anna", "--gateway", "home", "--open", "ssh")
+    file = folder / "home.toml"
+    text, count = re.subn(r'^# zone = "drop"', 'zone = "accept"', file.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    file.write_text(text)
+    return made
+
+
+def test_from_bare_to_working_and_back(lab, pi, owner):
+    before = tree(pi.root)
+    to = ["--to", f"ssh://root@203.0.113.1:{PORT}", "--yes"]
+    done = owner.knocklet("provision", "home", *to)
+    assert "raspberry_pi" in done.stdout and "it answers over" in done.stdout
+    again = owner.knocklet("provision", "home", *to)
+    assert "nothing to do" in again.stdout
+
+    assert (lab.tcp_open(lab.gateway.ip4, 22), lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)) == ("refused", "refused")
+    visitor = Visitor(lab, lab.client, "anna")
+    export = owner.knocklet("client", "export", "anna", "--gateway", "home").stdout
+    visitor.knocklet("client", "import", "-", input=export)
+    visitor.knocklet("knock", "home", "ssh")
+    assert (lab.tcp_open(lab.gateway.ip4, 22), lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)) == ("open", "refused")
+
+    owner.knocklet("unprovision", "home", *to)
+    assert lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open"
+    assert tree(pi.root) == before
