@@ -68,26 +68,22 @@ class Machine:
 
     # With it
 
-    def boot(self, wait=True):
-        """Power on. Returns when systemd has started all that it wants to."""
+    def boot(self):
+        """Power on, and wait until it is up."""
         assert self._container is None, "it is on"
         self._remove_groups()
         inside = ["nsenter", f"--net={NETNS_DIR / self.netns}", "unshare", "--mount", "--propagation", "private"]
+        command = [*map(str, [*inside, _START, self._name, self.root])]
         with open(self.root.parent / "container.log", "ab") as log:
-            self._container = subprocess.Popen(
-                list(map(str, [*inside, _START, self._name, self.root])), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_ENVIRONMENT
-            )
-        if wait:
-            self.wait_until_booted()
+            options = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "env": _ENVIRONMENT}
+            self._container = subprocess.Popen(command, **options)
+        wait_until(self._booted, "systemd is up", _BOOT_S, 0.02)
 
-    def wait_until_booted(self):
-        """Until systemd is through with its first jobs, whatever became of them."""
-        wait_until(lambda: self._reached("--wait"), "systemd is up", _BOOT_S, 0.02)
-
-    def _reached(self, *words):
+    def _booted(self):
+        """Is systemd through with its first jobs, whatever became of them?"""
         assert self._container.poll() is None, (self.root.parent / "container.log").read_text()
         with contextlib.suppress(LabError):
-            state = self.run(["systemctl", "is-system-running", *words], check=False).stdout.strip()
+            state = self.run(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
             return state if state in ("running", "degraded") else None
 
     def run(self, command, check=True, **options):

@@ -290,7 +290,7 @@ def test_rebooted_without_what_it_needs_it_is_shut(lab, working, away):
     path = working.path(away)
     there = path.read_bytes()
     mode = path.stat().st_mode
-    working.shut_down()
+    working.power_off()
     working.put(away, "{", mode)
     lab.reset()
     working.boot()
