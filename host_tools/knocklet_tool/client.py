@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from . import client_add, client_copy, client_file, client_fwknoprc, client_page, client_qr, client_revoke, clients
-from .client_description import Client
+from .client_description import Client, no_secret
 from .errors import InputError
-from .gateway_file import no_secret
 from .options import ClientName, Json, MaybeDescribed
 from .output import Line, Output
 

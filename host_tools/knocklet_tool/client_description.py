@@ -84,6 +84,13 @@ def check_name(name: str) -> str:
     return name
 
 
+def no_secret(client: str, gateway: str) -> str:
+    return (
+        f"its secret is not here; knocklet client rotate {client} --gateway {gateway} makes one, "
+        "knocklet client import takes it from another computer"
+    )
+
+
 def client_from(name: str, gateway: str, table: Table) -> Client:
     """The client whose JSON form this is. Raises InputError, which quotes no secret."""
     kinds = table.texts("kinds", [SPA], KINDS.__contains__, ", ".join(KINDS))

@@ -6,14 +6,17 @@ A gateway with a file in the workspace is as that file says; of its clients only
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from . import gateway_description, places, store_files, workspace_folder
 from .checked_json import Table
-from .client_description import Client, client_from
+from .client_description import Client, client_from, no_secret
 from .errors import InputError
 from .gateway_description import GatewayDescription
-from .gateway_file import GatewayFile, no_secret
 from .store_files import StoreFiles
+
+if TYPE_CHECKING:
+    from .gateway_file import GatewayFile
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Store:
 
     gateways: dict[str, GatewayDescription] = field(default_factory=dict)
     clients: dict[str, dict[str, Client]] = field(default_factory=dict)
-    files: dict[str, GatewayFile] = field(default_factory=dict, compare=False)
+    files: dict[str, "GatewayFile"] = field(default_factory=dict, compare=False)
     broken: dict[str, InputError] = field(default_factory=dict, compare=False)
     without_secret: dict[str, list[str]] = field(default_factory=dict)
     removed: list[tuple[str, str]] = field(default_factory=list, compare=False)   # (gateway, client): their secrets go
@@ -130,6 +133,8 @@ def _store(files: StoreFiles) -> Store:
     except (AttributeError, KeyError, TypeError):
         raise store_files.damaged(places.config_dir()) from None
     for name in in_workspace:
+        from .gateway_file import GatewayFile  # takes long to load, and who only knocks has no file
+
         store.gateways.pop(name, None)
         try:
             file = GatewayFile.load(name, files)

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import gateway_description, places, store_files, toml_lines, workspace_folder
 from .checked_json import Table
-from .client_description import FWKNOP, OTP, SPA, Client, client_from
+from .client_description import FWKNOP, OTP, SPA, Client, client_from, no_secret
 from .errors import InputError
 from .gateway_description import GatewayDescription
 from .gateway_model import Gateway
@@ -131,13 +131,6 @@ class GatewayFile:
 
 
 load = GatewayFile.load
-
-
-def no_secret(client: str, gateway: str) -> str:
-    return (
-        f"its secret is not here; knocklet client rotate {client} --gateway {gateway} makes one, "
-        "knocklet client import takes it from another computer"
-    )
 
 
 def no_steps(sequence: str, gateway: str) -> str:

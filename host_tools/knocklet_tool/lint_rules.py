@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from knocklet.wire.steps import parse_step
 
-from .client_description import OTP, Client
-from .gateway_file import GatewayFile, no_secret, no_steps
+from .client_description import OTP, Client, no_secret
+from .gateway_file import GatewayFile, no_steps
 from .gateway_model import KNOCK_PORT, Gateway, Otp
 from .sequence_rules import begins, weaknesses
 from .toml_lines import Path

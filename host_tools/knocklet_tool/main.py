@@ -1,6 +1,8 @@
 """Builds the `knocklet` command. A new subcommand is one file and one line here. All errors end in `main` below."""
 
 import sys
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -8,38 +10,58 @@ from typer.core import TyperGroup
 
 from knocklet import VERSION
 
-from . import board, broker, client, gateway, output, sequence, service
-from .approve import approve, deny
-from .arm import arm, disarm
-from .close import close
-from .collect import collect
-from .config_history_list import history
-from .confirm import confirm
-from .diff import diff
+from . import output
 from .errors import InputError, ToolError
-from .grants import grants
-from .init import init
-from .knock import knock
-from .lint import lint
-from .log import log
-from .open import open_
-from .otp import otp
-from .provision import provision
-from .pull import pull
-from .push import push
-from .reload import reload
-from .revoke import revoke
-from .rollback import rollback
-from .selftest import selftest
-from .ssh_config import ssh_config
-from .status import status
-from .unprovision import unprovision
-from .upgrade import upgrade
-from .watch import watch
+
+# Module and function of each, or its `app` with commands of their own. Read when one is asked for: no command waits for what
+# the others need.
+_COMMANDS = {
+    "open": "open.open_",
+    "init": "init.init",
+    "lint": "lint.lint",
+    "knock": "knock.knock",
+    "otp": "otp.otp",
+    "ssh-config": "ssh_config.ssh_config",
+    "status": "status.status",
+    "grants": "grants.grants",
+    "watch": "watch.watch",
+    "close": "close.close",
+    "log": "log.log",
+    "collect": "collect.collect",
+    "unprovision": "unprovision.unprovision",
+    "push": "push.push",
+    "diff": "diff.diff",
+    "confirm": "confirm.confirm",
+    "rollback": "rollback.rollback",
+    "history": "config_history_list.history",
+    "pull": "pull.pull",
+    "provision": "provision.provision",
+    "upgrade": "upgrade.upgrade",
+    "approve": "approve.approve",
+    "deny": "approve.deny",
+    "arm": "arm.arm",
+    "disarm": "arm.disarm",
+    "revoke": "revoke.revoke",
+    "reload": "reload.reload",
+    "selftest": "selftest.selftest",
+    "gateway": "gateway.app",
+    "client": "client.app",
+    "service": "service.app",
+    "sequence": "sequence.app",
+    "broker": "broker.app",
+    "board": "board.app",
+}
 
 
-class _OneLineErrors(TyperGroup):
-    """The command as typer makes it, but what goes wrong is one line on stderr and the exit code of errors.py."""
+class _Commands(TyperGroup):
+    """The commands as typer makes them, but what goes wrong is one line on stderr and the exit code of errors.py."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(_COMMANDS)   # their names, for help and for what may have been meant
+
+    def get_command(self, context: typer.Context, name: str) -> Any:
+        return _command(name) if name in _COMMANDS else None
 
     def main(self, *args: Any, **extra: Any) -> None:
         try:
@@ -52,6 +74,18 @@ class _OneLineErrors(TyperGroup):
             sys.exit(InputError.exit_code)
 
 
+@cache
+def _command(name: str) -> Any:
+    module, _, attribute = _COMMANDS[name].partition(".")
+    found = getattr(import_module(f".{module}", __package__), attribute)
+    alone = typer.Typer()
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+    else:
+        alone.command(name)(found)
+    return typer.main.get_group(alone).commands[name]
+
+
 def _one_line(error: typer.TyperException) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
@@ -60,23 +94,13 @@ def _one_line(error: typer.TyperException) -> str:
 
 app = typer.Typer(
     name="knocklet",
-    cls=_OneLineErrors,
+    cls=_Commands,
     help="Opens the doors that Knocklet hides on a home router.",
     epilog="Exit codes: 0 done, 1 the service did not answer, 2 bad input, 3 nothing could be sent, 4 no broker, "
     "5 no answer of the gateway, 6 forged or stale, 7 the gateway refused, 8 no history, 130 Ctrl-C.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command("open")(open_)
-for command in (
-    init, lint, knock, otp, ssh_config, status, grants, watch, close, log, collect, unprovision,
-    push, diff, confirm, rollback, history, pull,
-    provision, upgrade,
-    approve, deny, arm, disarm, revoke, reload, selftest,
-):  # fmt: skip
-    app.command()(command)
-for group in (gateway, client, service, sequence, broker, board):
-    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
 def _version(wanted: bool) -> None:

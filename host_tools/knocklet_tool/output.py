@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Line = tuple[str, str]   # text, rich style ("" for none)
 
@@ -52,6 +52,8 @@ class Output:
         """What is being done, for as long as it takes: on a terminal it moves. At the end a line says that it is done."""
         begun = time.monotonic()
         if sys.stderr.isatty() and not self._quiet:
+            from rich.text import Text
+
             with _console(sys.stderr).status(Text(_plain(text))):
                 yield
         else:
@@ -89,11 +91,19 @@ def ask_line(text: str) -> None:
 
 
 def _write(stream: TextIO, text: str, style: str = "", end: str = "\n") -> None:
-    _console(stream).print(Text(_plain(text), style), soft_wrap=True, end=end)
+    plain = _plain(text)
+    if style and stream.isatty() and not os.environ.get("NO_COLOR"):   # with NO_COLOR rich would still write bold and dim
+        from rich.text import Text  # takes long to load, and most lines have no colour
+
+        _console(stream).print(Text(plain, style), soft_wrap=True, end=end)
+    else:
+        stream.write(plain + end)
+        stream.flush()
 
 
-def _console(stream: TextIO) -> Console:
-    # With NO_COLOR rich would still write bold and dim.
+def _console(stream: TextIO) -> "Console":
+    from rich.console import Console
+
     return Console(file=stream, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from cryptography.fernet import Fernet, InvalidToken
+from typing import TYPE_CHECKING, Any
 
 from . import places
 from .errors import InputError
+
+if TYPE_CHECKING:   # it takes long to load, and not everybody seals
+    from cryptography.fernet import Fernet
 
 _MARK = "key-in-keyring"   # a file: what is written from now on is sealed
 _SEALED = b"gAAAA"   # so a sealed file begins, and no JSON
@@ -24,6 +25,8 @@ def read(path: Path) -> bytes | None:
     data = places.read_private(path)
     if data is None or not data.startswith(_SEALED):
         return data
+    from cryptography.fernet import InvalidToken
+
     try:
         return _box(_user()).decrypt(data)
     except InvalidToken:
@@ -42,6 +45,8 @@ def use_keyring(paths: list[Path]) -> str:
         if backend.priority < _KEPT_BY_THE_SYSTEM:
             raise InputError(f"no keyring of the operating system is here, only: {backend.name}; secrets stay as they are")
         if keyring.get_password(_SERVICE, _user()) is None:
+            from cryptography.fernet import Fernet
+
             keyring.set_password(_SERVICE, _user(), Fernet.generate_key().decode())
     _box(_user())
     places.write(_mark(), b"")
@@ -61,7 +66,9 @@ def _user() -> str:
 
 
 @cache
-def _box(user: str) -> Fernet:
+def _box(user: str) -> "Fernet":
+    from cryptography.fernet import Fernet
+
     with _keyring() as keyring:
         key = keyring.get_password(_SERVICE, user)
     if key is None:

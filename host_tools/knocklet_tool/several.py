@@ -1,6 +1,5 @@
 """Which gateways a command that only reads is for."""
 
-from . import workspace
 from .errors import InputError
 from .settings import Gateway, Settings
 
@@ -10,5 +9,7 @@ def chosen(stored: Settings, name: str | None, everything: bool, group: str | No
     if (name is not None) + everything + (group is not None) > 1:
         raise InputError("NAME, --all and --group: one of them")
     if group is not None:
+        from . import workspace  # what reads the files takes long to load
+
         return [stored.gateway(file.name) for file in workspace.chosen([], False, group)]
     return stored.chosen(name)

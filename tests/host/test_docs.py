@@ -80,7 +80,8 @@ def commands(group=None, words=("knocklet",)):
     """{(words of the command): its click command}."""
     group = group or typer.main.get_command(app)
     found = {}
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
         found |= commands(command, (*words, name)) if hasattr(command, "commands") else {(*words, name): command}
     return found
 

@@ -123,6 +123,21 @@ def test_ctrl_c():
     assert process.returncode == 130
 
 
+SLOW = {"cryptography", "paho", "rich", "segno", "sqlite3", "tomlkit"}   # libraries that take long to load
+
+
+@pytest.mark.parametrize(
+    "words, needed",
+    [(["--version"], set()), (["nock"], set()), (["knock", "127.0.0.1", "7000/udp"], set()), (["status"], {"paho", "sqlite3"})],
+)
+def test_a_command_loads_what_it_needs(tmp_path, words, needed):
+    start = "import sys; from knocklet_tool.main import main\ntry: main()\nfinally: print('loaded', *sys.modules)"
+    arguments = {**program(words, {"HOME": str(tmp_path)})}
+    arguments["args"][2] = start
+    loaded = subprocess.run(**arguments, capture_output=True, timeout=30).stdout.rpartition("loaded ")[2].split()
+    assert SLOW & set(loaded) <= needed and "typer" in loaded
+
+
 def test_completion():
     environment = {"_KNOCKLET_COMPLETE": "complete_bash", "COMP_WORDS": "knocklet kn", "COMP_CWORD": "1"}
     assert command([], environment).stdout.split() == ["knock"]
