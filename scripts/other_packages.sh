@@ -33,7 +33,7 @@ fetch_lists() {
     rm -rf "$apt"
     mkdir -p "$apt"/{lists,cache/archives}/partial
     sources_line "$suite" >"$apt/sources.list" ||
-        { quietly apt-get update && sources_line "$suite" >"$apt/sources.list"; } ||
+        { apt_update && sources_line "$suite" >"$apt/sources.list"; } ||
         { quietly echo "apt has no Debian mirror among its sources"; return 1; }
     own_lists=(
         -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null

@@ -12,7 +12,7 @@
 #   board          QEMU, and in build/boards/qemu_arm64/ what the arm64 board comes with, for the tests that boot it
 #   raspberry_pi   a Debian 13 with systemd in build/boards/raspberry_pi/, for the tests that install and boot the package
 #
-# Each step says in one line what it does; what the programs it calls print is in build/setup.log.
+# Each part says in one line what it does; what the programs it calls print is in build/setup-PART.log.
 set -Eeuo pipefail
 trap 'echo "setup: line $LINENO failed: $BASH_COMMAND" >&2' ERR   # what no line below explains
 export LC_ALL=C
@@ -31,8 +31,7 @@ command -v apt-get >/dev/null || die "needs Debian 12, Debian 13 or Raspberry Pi
 mkdir -p build
 [ -n "${SETUP_LOCKED-}" ] || SETUP_LOCKED=1 exec flock -o build/setup.lock scripts/setup.sh "$@"
 
-# quietly COMMAND...: its output goes to the log, which holds the last one's.
-log=$PWD/build/setup.log
+# quietly COMMAND...: its output goes to the part's log, which holds the last one's.
 quietly() { "$@" >"$log" 2>&1; }
 
 # The first line there that names an error: the reason in our own one line.
@@ -71,13 +70,14 @@ missing_packages() {
         sed -n 's/^installed //p' | sort -u | comm -23 <(echo "$wanted") - | xargs
 }
 
-# With the package lists as they are; they are fetched anew only if that fails.
+# One part at a time. With the package lists as they are; they are fetched anew only if that fails.
+apt_update() { quietly flock -o build/apt.lock apt-get update; }
 apt_install() {
     local install=(
-        env DEBIAN_FRONTEND=noninteractive
+        flock -o build/apt.lock env DEBIAN_FRONTEND=noninteractive
         apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300
     )
-    quietly "${install[@]}" "$@" || { quietly apt-get update && quietly "${install[@]}" "$@"; }
+    quietly "${install[@]}" "$@" || { apt_update && quietly "${install[@]}" "$@"; }
 }
 
 set_up_packages() {
@@ -165,18 +165,34 @@ set_up_chromium() {
 # shellcheck source=scripts/setup_raspberry_pi.sh
 . scripts/setup_raspberry_pi.sh
 
-for part in "${@:-packages python micropython64 micropython32 node chromium board raspberry_pi}"; do
-    for step in $part; do
-        case $step in
-            packages) set_up_packages ;;
-            python) set_up_python ;;
-            micropython64) set_up_micropython 64 ;;
-            micropython32) set_up_micropython 32 ;;
-            node) set_up_node ;;
-            chromium) set_up_chromium ;;
-            board) set_up_board ;;
-            raspberry_pi) set_up_raspberry_pi ;;
-            *) die "no part \"$step\"; parts are packages python micropython64 micropython32 node chromium board raspberry_pi" ;;
-        esac
-    done
+parts=${*:-packages python micropython64 micropython32 node chromium board raspberry_pi}
+running=()
+
+set_up() {
+    log=$PWD/build/setup-$1.log
+    case $1 in
+        packages) set_up_packages ;;
+        python) set_up_python ;;
+        micropython64) set_up_micropython 64 ;;
+        micropython32) set_up_micropython 32 ;;
+        node) set_up_node ;;
+        chromium) set_up_chromium ;;
+        board) set_up_board ;;
+        raspberry_pi) set_up_raspberry_pi ;;
+        *) die "no part \"$1\"; parts are packages python micropython64 micropython32 node chromium board raspberry_pi" ;;
+    esac
+}
+
+# The packages first, of which the others need some. The others at once: most of the time they wait for the network.
+case " $parts " in *" packages "*) set_up packages ;; esac
+set -m   # each is a process group, which Ctrl-C ends
+trap 'trap - ERR; for pid in "${running[@]}"; do kill -INT -- "-$pid" 2>/dev/null; done; exit 130' INT TERM
+for part in $parts; do
+    if [ "$part" != packages ]; then
+        (set_up "$part") </dev/null &
+        running+=($!)
+    fi
 done
+failed=0
+for pid in "${running[@]}"; do wait "$pid" || failed=1; done
+exit $failed

@@ -23,7 +23,7 @@ set_up_raspberry_pi() {
 
 make_pi() {
     local source
-    source=$(sources_line $pi_suite) || { quietly apt-get update && source=$(sources_line $pi_suite); } ||
+    source=$(sources_line $pi_suite) || { apt_update && source=$(sources_line $pi_suite); } ||
         { quietly echo "apt has no Debian mirror among its sources"; return 1; }
     quietly mmdebstrap --mode=root --variant=essential --include=$pi_packages \
         --aptopt='APT::Install-Recommends "0"' --dpkgopt=force-unsafe-io \
