@@ -9,7 +9,7 @@ import collections
 import string
 from pathlib import Path
 
-from name_places import letters
+from name_places import NO_EXCEPTIONS, letters
 
 
 class Flatten(ast.NodeTransformer):
@@ -44,7 +44,7 @@ def flatten(modules):
         imports = [node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and node.level]
         count.update({one for node in imports for _, one, _ in imported(module, node, modules) if not one.is_package})
     # Small letters: some file systems do not know a.mpy from A.mpy.
-    names = letters((), string.ascii_lowercase)
+    names = letters((), string.ascii_lowercase, first=NO_EXCEPTIONS)
     short = dict(zip(sorted(count, key=lambda module: (-count[module], module.name)), names))
     for module in modules.values():
         Flatten(module, modules, short).visit(module.tree)

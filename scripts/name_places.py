@@ -5,6 +5,30 @@ import itertools
 import keyword
 import string
 
+# Names that every MicroPython has by number: in a file they take one byte, or two, whatever their length. They go with version
+# 6 of the format (static_qstr_list of py/makeqstrdata.py). Not among them: what messages call types, what exceptions have
+# (args, value), and what the compiler knows (const).
+BY_NUMBER = """
+    ArithmeticError AssertionError AttributeError BaseException EOFError Ellipsis Exception GeneratorExit ImportError
+    IndentationError IndexError KeyError KeyboardInterrupt LookupError MemoryError NameError NotImplementedError OSError
+    OverflowError RuntimeError StopIteration SyntaxError SystemExit TypeError ValueError ZeroDivisionError abs all any append
+    builtins
+
+    bytecode callable chr classmethod clear close copy count dir divmod end endswith extend find format from_bytes get hash id
+    index insert isalpha isdigit isinstance islower isspace issubclass isupper items iter join key keys len little lower lstrip
+    main next open ord pop popitem pow print read readinto readline remove replace repr reverse rfind rindex round rsplit
+    rstrip send sep setdefault sort sorted split start startswith staticmethod step stop strip sum throw to_bytes update upper
+    values write
+""".split()
+
+_IN_ONE_BYTE = BY_NUMBER[: BY_NUMBER.index("builtins") + 1]
+NO_EXCEPTIONS = [name for name in BY_NUMBER if name.islower()]
+
+
+def cost(name):
+    """Bytes in each file that has it."""
+    return (1 if name in _IN_ONE_BYTE else 2) if name in BY_NUMBER else len(name) + 2
+
 
 def places(tree):
     """(node, field, is it an attribute) for each name in the module that is neither a module's nor a keyword of a call."""
@@ -58,9 +82,10 @@ def rename(tree, names, attributes):
         setattr(node, field, (attributes if is_attribute else names).get(name, name))
 
 
-def letters(taken, of=string.ascii_letters, there=()):
-    """Names that are not among those taken: short ones that are there already first, since they cost nothing; then new ones."""
-    there = [name for name in sorted(there) if len(name) <= 2 and name[0] != "_"]
+def letters(taken, of=string.ascii_letters, there=(), first=()):
+    """Names that are not among those taken: short ones that are there already first, since they cost nothing; then `first`, then
+    new ones."""
+    there = [name for name in sorted(there) if (len(name) <= 2 or name in first) and name[0] != "_"]
     some = ("".join(one) for length in (1, 2, 3) for one in itertools.product(of, repeat=length))
-    new = (name for name in some if name not in there)
+    new = (name for name in itertools.chain(first, some) if name not in there)
     return (name for name in itertools.chain(there, new) if name not in taken and not keyword.iskeyword(name))

@@ -10,7 +10,7 @@ import builtins
 import collections
 import itertools
 
-from name_places import found, letters, made, places, rename
+from name_places import BY_NUMBER, NO_EXCEPTIONS, cost, found, letters, made, places, rename
 
 _BY_TEXT = ("getattr", "setattr", "hasattr", "delattr", "vars", "globals", "locals", "eval", "exec", "__import__")
 _FUNCTIONS = (ast.FunctionDef, ast.Lambda)
@@ -88,7 +88,7 @@ def shorten_public(trees, known, by_name, of_several):
     after_a_dot = alone | ours - globals_made
     of_objects = (alone | after_a_dot) & attributes_made
     order = sorted(of_objects, key=lambda name: (-count[name], name))
-    short = dict(zip(order, letters(count)))
+    short = dict(zip(order, letters(count, first=BY_NUMBER)))
     for tree in trees.values():
         rename(tree, *({name: short[name] for name in kind & of_objects} for kind in (alone, after_a_dot)))
     shorten_globals(trees, alone - of_objects)
@@ -102,11 +102,11 @@ def shorten_globals(trees, ours):
     there = {module: found(tree, False) | found(tree, True) for module, tree in trees.items()}
     taken = {module: found(tree, False) | made(tree, True) for module, tree in trees.items()}
     knowing = {name: [module for module in trees if name in there[module]] for name in ours}
-    candidates = list(itertools.islice(letters(()), 52 * 6))
+    candidates = list(itertools.islice(letters((), first=NO_EXCEPTIONS), 52 * 6))
     short = {}
     for name in sorted(ours, key=lambda name: (-len(knowing[name]), name)):
         free = [one for one in candidates if not any(one in taken[module] for module in knowing[name])]
-        short[name] = min(free, key=lambda one: sum(len(one) + 2 for module in knowing[name] if one not in there[module]))
+        short[name] = min(free, key=lambda one: sum(cost(one) for module in knowing[name] if one not in there[module]))
         for module in knowing[name]:
             there[module].add(short[name])
             taken[module].add(short[name])
@@ -124,12 +124,12 @@ def shorten_private(trees, keep):
         alone = ({name for name in names if is_private(name)} | modules) - keep
         after_a_dot = {name for name in attributes if is_private(name)} - keep
         functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)} & (alone | after_a_dot)
-        short = dict(zip(sorted(functions), letters(names | attributes)))
+        short = dict(zip(sorted(functions), letters(names | attributes, first=BY_NUMBER)))
         taken = set(short.values())
         rename(
             tree,
-            dict(zip(sorted(alone - functions), letters(names | taken, there=attributes))) | short,
-            dict(zip(sorted(after_a_dot - functions), letters(attributes | taken, there=names))) | short,
+            dict(zip(sorted(alone - functions), letters(names | taken, there=attributes, first=NO_EXCEPTIONS))) | short,
+            dict(zip(sorted(after_a_dot - functions), letters(attributes | taken, there=names, first=BY_NUMBER))) | short,
         )
 
 
@@ -141,7 +141,7 @@ def shorten_arguments(tree, keep):
             continue
         taken = {node.id for node in inside if isinstance(node, ast.Name)} | {arg.arg for arg in function.args.args}
         there = found(tree, False) | found(tree, True)
-        short = dict(zip([arg.arg for arg in function.args.args if arg.arg not in keep], letters(taken, there=there)))
+        short = dict(zip([arg.arg for arg in function.args.args if arg.arg not in keep], letters(taken, there=there, first=BY_NUMBER)))
         for node in inside:
             if isinstance(node, ast.Name):
                 node.id = short.get(node.id, node.id)
