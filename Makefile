@@ -11,7 +11,7 @@ $(error needs root: sudo make $(MAKECMDGOALS))
 endif
 endif
 
-.PHONY: help setup setup-demo build demo test test-long test-mutation lint bench readme clean
+.PHONY: help setup setup-demo build demo test test-long test-board test-mutation lint bench readme clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -36,6 +36,9 @@ test: setup build ## all tests but the long ones; TESTS=PATH for some
 test-long: setup build ## all tests, the long ones too
 	@$(PY) -m pytest -m "long or not long" $(TESTS)
 
+test-board: setup build ## boots an arm64 board in QEMU: installs it, knocks, cuts its power
+	@$(PY) -m pytest -n 0 -m "long or not long" tests/board
+
 test-mutation: setup ## take each check of the accept path away in turn: some unit test must fail; ONLY=FILE for one
 	@$(PY) tests/mutation/mutate.py $(ONLY)
 
@@ -43,7 +46,7 @@ lint: build ## ruff, shellcheck, and the compiler of MicroPython 1.23 on all of 
 	@$(PY) -m ruff check --quiet --output-format concise .
 	@shellcheck scripts/*.sh .ci/run
 	@shellcheck -s dash firmware/start.sh
-	@shellcheck -s dash $$(grep -rlE '^#!/bin/sh' boards)
+	@shellcheck -s dash $$(grep -rlE '^#!/bin/(busybox )?sh' boards)
 
 bench: setup build ## measure side by side with knockd and fwknopd; ONLY=NAME for one figure
 	@PYTHONPATH=tests $(PY) -m bench $(ONLY)

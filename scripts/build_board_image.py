@@ -56,6 +56,9 @@ def _disk(tree, to, authorized_key):
     shutil.copytree(SYSTEM / "etc", tree / "etc", dirs_exist_ok=True)
     for name in ("usr/sbin/init", "usr/bin/sh"):
         (tree / name).symlink_to("/usr/bin/busybox")
+    for name in ("iptables", "ip6tables"):  # what update-alternatives would make
+        for end in ("", "-restore", "-save"):
+            (tree / f"usr/sbin/{name}{end}").symlink_to(f"{name}-nft{end}")
     if authorized_key:
         (tree / "root/.ssh").mkdir(mode=0o700)
         (tree / "root/.ssh/authorized_keys").write_text(authorized_key + "\n")

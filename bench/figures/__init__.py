@@ -13,6 +13,7 @@ from . import (
     idle_spa,
     package_build,
     push,
+    qemu_board,
     sequence_open,
     sequence_open_nft,
     spa_junk,
@@ -42,4 +43,5 @@ ALL = (
     forwarding_ratio,
     firmware_size,
     package_build,
+    qemu_board,
 )

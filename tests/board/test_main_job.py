@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from board.conftest import READY
+from board.home import READY
 
 from lab.page import PAGE
 from lab.waiting import wait_until

@@ -1,9 +1,9 @@
-"""The power goes while a configuration that came over MQTT is tried, and while it is kept: in force is the old or the new one."""
+"""The power goes while a configuration that came over MQTT is tried or kept: the old or the new one is in force."""
 
 import json
 
 import pytest
-from board.conftest import STEPS
+from board.home import STEPS
 
 from lab.owner import NAME
 from lab.waiting import wait_until

@@ -33,7 +33,7 @@ class Owner:
         self._directory = lab.directory / "owner"
         shutil.rmtree(self._directory, ignore_errors=True)  # a lab is used for several tests
         self._directory.mkdir(mode=0o755)
-        self._environment = at_home(self._directory)
+        self.environment = at_home(self._directory)
         self._files = self._directory / "broker"
 
     def set_up(self):
@@ -124,8 +124,8 @@ class Owner:
         return [json.loads(line) for line in self.knocklet("log", NAME, "--json", *words).stdout.splitlines()]
 
     def knocklet_process(self, *words, **options):
-        return self.lab.mgmt.popen([KNOCKLET, *words], env=self._environment, **options)
+        return self.lab.mgmt.popen([KNOCKLET, *words], env=self.environment, **options)
 
     def knocklet(self, *words, check=True):
         """Run the command on mgmt. Returns the CompletedProcess; LabError with its line when it fails."""
-        return self.lab.mgmt.run([KNOCKLET, *words], env=self._environment, check=check)
+        return self.lab.mgmt.run([KNOCKLET, *words], env=self.environment, check=check)
