@@ -9,6 +9,7 @@ from .board_folder import Board
 from .errors import RefusedError
 from .gateway_file import GatewayFile
 from .gateway_files import AGENT, CONFIG, FOLDER, KEY
+from .package_manager import package_manager
 from .target_facts import MICROPYTHON, Facts
 from .target_package import TargetPackage
 
@@ -86,6 +87,9 @@ def make(where: str, wanted: Wanted, facts: Facts, same_package: bool, now_s: fl
 
 
 def _check(where: str, wanted: Wanted, facts: Facts) -> None:
+    if facts.micropython < MICROPYTHON and not package_manager(facts.managers):
+        found = "too old a MicroPython" if facts.micropython else "no MicroPython"
+        raise RefusedError(f"{where}: {found}, and nothing that fetches packages; allowed: 1.23 or newer, installed by hand")
     needed = [name for name in ("ffi", *(("tls",) if _has_tls(wanted.files) else ())) if name not in facts.modules]
     if facts.micropython >= MICROPYTHON and needed:
         package = wanted.board.model.micropython.package

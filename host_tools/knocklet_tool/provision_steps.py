@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import target_package
 from .board_folder import Board
@@ -12,27 +12,10 @@ from .channel import LONG_S, Channel
 from .errors import RefusedError, ToolError
 from .gateway_files import CONFIG
 from .output import Output
+from .package_manager import package_manager
 from .provision_plan import CLIENTS, INSTALLED, Plan
 
 _RUNNING_S = 30
-
-
-class Manager(NamedTuple):
-    """How the system's own packages come and go, by the program that is there."""
-
-    install: str
-    remove: str
-
-
-_MANAGERS = {
-    "opkg": Manager("opkg install", "opkg remove"),
-    "apk": Manager("apk add", "apk del"),
-    "apt-get": Manager("DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends", "apt-get purge -y"),
-}
-
-
-def package_manager(there: list[str]) -> Manager | None:
-    return next((manager for name, manager in _MANAGERS.items() if name in there), None)
 
 
 @dataclass
@@ -50,13 +33,13 @@ def steps(plan: Plan) -> list[Step]:
     found = []
     if plan.clock:
         found.append(Step("setting its clock", _set_clock))
-    if plan.micropython or plan.package and plan.new:
-        found.append(Step("fetching its lists of packages", lambda channel: _prepare(channel, wanted.package.format.prepare)))
+    prepare = wanted.package.format.prepare
     if plan.micropython:
         package = model.micropython.package
+        found.append(Step("fetching its lists of packages", lambda channel: channel.must(prepare, prepare, limit_s=LONG_S)))
         found.append(Step(f"installing {package}", lambda channel: _micropython(channel, package, plan)))
     if plan.package:
-        found.append(Step(f"installing {wanted.package.name}", lambda channel: target_package.install(channel, wanted.package)))
+        found.append(Step(f"installing {wanted.package.name}", lambda channel: _package(channel, plan)))
     for path in plan.files:
         found.append(Step(f"writing {path}", lambda channel, path=path: _write(channel, path, plan)))   # type: ignore[misc]
     if plan.start:
@@ -72,7 +55,7 @@ def do(channel: Channel, todo: list[Step], output: Output) -> None:
             with output.working(step.title):
                 step.do(channel)
         except ToolError as error:
-            so_far = f"done so far: {', '.join(done)}" if done else "nothing was changed"
+            so_far = f"done so far: {', '.join(done)}" if done else "nothing was done before"
             raise type(error)(f"{error}; {so_far}; run it again to go on") from None
         done.append(step.title)
 
@@ -82,19 +65,25 @@ def _set_clock(channel: Channel) -> None:
     channel.must("its clock", f"date -u -s '{text}' >/dev/null")
 
 
-def _prepare(channel: Channel, command: str) -> None:
-    channel.must(command, command, limit_s=LONG_S)
-
-
 def _micropython(channel: Channel, package: str, plan: Plan) -> None:
     """Noted before it is there: `unprovision` then takes it off again."""
     manager = package_manager(plan.facts.managers)
-    if manager is None:
-        raise RefusedError(f"{channel.where}: no package manager fetches {package} there; install MicroPython by hand")
+    assert manager   # looked at in the plan
     if not plan.facts.micropython:
         channel.put(INSTALLED, f"{package}\n".encode(), 0o600)
     command = f"{manager.install} {package}"
     channel.must(command, command, limit_s=LONG_S)
+
+
+def _package(channel: Channel, plan: Plan) -> None:
+    """Its lists may be missing, and with them what the package needs; a gateway that has all of it needs no Internet."""
+    package = plan.wanted.package
+    try:
+        target_package.install(channel, package)
+    except RefusedError as error:
+        if plan.micropython or not plan.new or channel.run(package.format.prepare, limit_s=LONG_S).code:
+            raise error
+        target_package.install(channel, package)
 
 
 def _write(channel: Channel, path: str, plan: Plan) -> None:

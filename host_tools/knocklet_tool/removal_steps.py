@@ -6,8 +6,9 @@ import shlex
 from .board_folder import Board
 from .channel import LONG_S, Channel
 from .gateway_files import FOLDER
+from .package_manager import package_manager
 from .provision_plan import INSTALLED
-from .provision_steps import Step, package_manager
+from .provision_steps import Step
 from .target_facts import Facts
 
 _LIBRARY = "/usr/lib/knocklet"

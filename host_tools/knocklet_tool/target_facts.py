@@ -40,7 +40,7 @@ say memory_kb "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 say available_kb "$(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 say time "$(date +%s)"
 for each in /run/systemd/timesync/synchronized /var/run/knocklet/ntp; do [ -e $each ] && say ntp 1; done
-for each in /sys/class/net/*; do say interface "${each##*/}"; done
+for each in $(sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev); do say interface "$each"; done
 for each in @FILES@; do sha256sum "/etc/knocklet/$each" 2>/dev/null | while read -r line; do say sha256 "$line"; done; done
 [ -e /etc/knocklet/state/config.sealed ] && say pushed 1
 [ -e /usr/lib/knocklet ] && say there 1

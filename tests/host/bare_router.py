@@ -109,8 +109,7 @@ class BareRouter:
         self.ssh = folder / "ssh"
         self.sent = folder / "ssh.calls"   # what stood on the command line of ssh
         self.down = folder / "down"
-        for path in ("bin", "dev", "etc/init.d", "lib", "proc", "root", "sys/class/net/lo", "sys/class/net/wan0", "tmp",
-                     "usr/bin", "usr/lib", "var/run"):   # fmt: skip
+        for path in ("bin", "dev", "etc/init.d", "lib", "root", "tmp", "usr/bin", "usr/lib", "var/run"):
             (self.root / path).mkdir(parents=True)
         shutil.copy(_busybox(), self.root / "bin/busybox")
         for name in _said(_busybox(), "--list").split():
@@ -124,6 +123,7 @@ class BareRouter:
         os.mknod(self.root / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         self.write("etc/os-release", 'ID="bare"\nPRETTY_NAME="Bare 1.0"\n')
         self.write("proc/meminfo", "MemTotal:  60000 kB\nMemAvailable:  30000 kB\n")
+        self.write("proc/net/dev", "Inter-| Receive\n face |bytes\n    lo: 0 0\n  wan0: 12 0\n")
         self.write("bin/opkg", OPKG, 0o755)
         self.write("bin/ip", "#!/bin/sh\necho '192.168.1.2 dev lan0 src 192.168.1.1'\n", 0o755)
         self.write("micropython", MICROPYTHON, 0o755)
