@@ -2,6 +2,9 @@
 
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from . import (
     gateway_files,
@@ -16,9 +19,10 @@ from . import (
 )
 from .board_image_files import image_files_
 from .channel import Channel
-from .errors import InputError
+from .errors import NO_ANSWER, InputError
 from .gateway_file import GatewayFile
 from .gateway_files import AGENT
+from .knock_from import knock_from as knock_from_
 from .options import FileName, Json
 from .output import Output
 from .provision_plan import Plan, Wanted
@@ -26,12 +30,17 @@ from .provision_report import DoneReport, PlanReport
 from .question import sure
 from .target_way import IMAGE, SSH, BoardOption, DryRun, To, Via, Yes
 
+_KnockFrom = Annotated[
+    str | None, typer.Option(metavar="HOST", help="Try a knock from this computer outside, which ssh reaches: user@host.")
+]
+
 
 def provision(
     name: FileName,
     via: Via = SSH,
     to: To = None,
     board: BoardOption = None,
+    knock_from: _KnockFrom = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
@@ -66,8 +75,14 @@ def provision(
             provision_proof.over_the_broker(report, stored, output, provision_proof.HELLO_S)
     else:
         report.next.append(f"knocklet broker setup, knocklet broker use, and this again: until then {name} reports to nobody")
-    provision_proof.how_to_knock(report, file)
+    opened = True
+    if knock_from:
+        opened = knock_from_(report, file, knock_from, output)
+    else:
+        provision_proof.how_to_knock(report, file)
     output.result(report)
+    if not opened:
+        raise typer.Exit(NO_ANSWER)
 
 
 def _image(name: str, to: str | None, board: str | None, dry_run: bool, json: bool) -> None:
