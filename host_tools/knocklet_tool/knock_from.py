@@ -55,7 +55,8 @@ def knock_from(report: DoneReport, file: GatewayFile, where: str, output: Output
             if _OPEN in (before, after):
                 report.proved.append(f"from {where} {service.name} was closed, and open after a knock of {client.name}")
                 return True
-    report.warnings.append(f"{service.name} does not answer {where} after {client.name}'s knock; is {gateway.host} the gateway?")
+    asked = f"is {gateway.host} the gateway, and its clock trusted?"
+    report.warnings.append(f"{service.name} does not answer {where} after {client.name}'s knock; {asked}")
     return False
 
 
@@ -66,7 +67,7 @@ def _chosen(store: clients.Store, gateway: GatewayDescription, file: GatewayFile
             service, asks = gateway.service(name), file.model.services[name].approval
             if service.protocol == TCP and not (service.one_shot or asks or service.families == (6,) and service.to6):
                 return client, service
-    raise InputError(f"--knock-from: nobody with signed knocks (spa) may open a TCP service of {gateway.name} that can be tried")
+    raise InputError(f"--knock-from: nobody with signed knocks (spa) may open a service of {gateway.name} that can be tried")
 
 
 def _knock(channel: Channel, client: Client, gateway: GatewayDescription, service: Service) -> tuple[str, str]:
