@@ -100,7 +100,8 @@ def _check(where: str, wanted: Wanted, facts: Facts) -> None:
     if missing:
         raise RefusedError(f"{where}: interfaces: {', '.join(missing)} is not there; allowed: {there}; see {wanted.file.path}")
     if not interfaces:
-        raise RefusedError(f"{where}: no interface leads outside; allowed: `interfaces` in {wanted.file.path}, of {there}")
+        allowed = f"one that does, or `interfaces` in {wanted.file.path}, of {there}"
+        raise RefusedError(f"{where}: no interface leads outside now; allowed: {allowed}")
 
 
 def _room(where: str, plan: Plan) -> None:
@@ -130,7 +131,7 @@ def _lock_out(plan: Plan) -> None:
     interfaces = file.values.get("interfaces") or facts.knocks
     for name, service in file.model.services.items():
         mine = service.protocol == "tcp" and service.port == facts.ssh_port and facts.ssh_interface in interfaces
-        if mine and not facts.running:
+        if mine and (CONFIG in plan.files or not facts.running):
             way = f"port {facts.ssh_port} on {facts.ssh_interface}"
             plan.doubts.append(f"you came in by {way}, which is {name}: from then on only who knocks gets in there")
 

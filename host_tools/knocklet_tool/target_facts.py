@@ -31,8 +31,7 @@ say kernel "$(uname -r)"
 for each in opkg apk dpkg apt-get; do has $each && say manager $each; done
 for each in nft iptables ipset fw4; do has $each && say firewall $each; done
 if has micropython; then
-  say micropython "$(micropython -c 'import sys; print("%d.%d.%d" % tuple(sys.implementation[1][:3]))' 2>/dev/null)"
-  for each in ffi tls; do micropython -c "import $each" >/dev/null 2>&1 && say module $each; done
+  micropython -c '@MICROPYTHON@' 2>/dev/null
 fi
 say flash_kb "$(free /usr/lib)"
 say tmp_kb "$(free /tmp)"
@@ -49,6 +48,16 @@ say ssh_port "$4"
 [ -n "$1" ] && say ssh_interface "$(ip route get "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)"
 @BOARDS@
 say end 1
+"""
+_MICROPYTHON = """
+import sys
+print("micropython=%d.%d.%d" % tuple(sys.implementation[1][:3]))
+for name in ("ffi", "tls"):
+    try:
+        __import__(name)
+        print("module=" + name)
+    except ImportError:
+        pass
 """
 _BOARD = """
 if {test}; then
@@ -99,7 +108,8 @@ class Facts:
 def look(channel: Channel, boards: Iterable[Board], fixed: bool) -> Facts:
     """fixed: it is the one board there is, whatever the target says. Raises NetworkError, RefusedError."""
     parts = [_board(board, fixed) for board in boards]
-    script = _SCRIPT.replace("@FILES@", " ".join(_FILES)).replace("@BOARDS@", "".join(parts))
+    script = _SCRIPT.replace("@FILES@", " ".join(_FILES)).replace("@MICROPYTHON@", _MICROPYTHON)
+    script = script.replace("@BOARDS@", "".join(parts))
     return read(channel.where, channel.run(script).text)
 
 

@@ -3,8 +3,6 @@
 Whoever removes the file of the timer first has the say: this computer, or the gateway itself when the time is over.
 """
 
-import shlex
-
 from .board_folder import Board
 from .channel import LONG_S, Channel
 from .target_package import TargetPackage
@@ -27,9 +25,11 @@ class WayBack:
         channel.must("timer", f": >{_ARMED}; (trap '' HUP; exec sh {_SCRIPT}) </dev/null >/dev/null 2>&1 &")
 
     def take(self, channel: Channel) -> None:
-        """Now. Raises NetworkError, RefusedError."""
-        channel.must("the way back", f"rm -f {_ARMED} {_SCRIPT}; {self._back}", limit_s=LONG_S)
+        """Now, or as soon as the gateway has done it. Raises NetworkError, RefusedError."""
+        waits = f"while [ -e {self._file} ]; do sleep 1; done"
+        script = f"if rm {_ARMED} 2>/dev/null; then rm -f {_SCRIPT}; {self._back}; else {waits}; fi"
+        channel.must("the way back", script, limit_s=LONG_S)
 
     def give_up(self, channel: Channel) -> None:
-        """It stays as it is. Raises NetworkError, RefusedError."""
-        channel.must("timer", f"rm -f {_ARMED} {_SCRIPT} {shlex.quote(self._file)}")
+        """It stays as it is. Raises NetworkError, RefusedError: the time is over, and it has gone back."""
+        channel.must("it took too long, and went back", f"rm {_ARMED} && rm -f {_SCRIPT} {self._file}")

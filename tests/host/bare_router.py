@@ -84,8 +84,7 @@ MICROPYTHON = """\
 #!/bin/sh
 case "$*" in
   *--uninstall*) echo "engine --uninstall" >>/calls ;;
-  -c*sys*) echo 1.25.0 ;;
-  -c*) ;;
+  -c*) printf 'micropython=1.25.0\\nmodule=ffi\\nmodule=tls\\n' ;;
   *knockletctl*status) [ -e /var/run/engine ] && cat /status ;;
 esac
 """

@@ -201,7 +201,7 @@ UNFIT = {
     "no package manager": ({"bin/opkg": None}, 7, "package managers: found none; allowed on Router of the tests: opkg"),
     "no interface": ({"proc/net/dev": " lo: 0\n"}, 7, "interfaces: wan0 is not there; allowed: none; see "),
     "no flash": ({"bin/df": "#!/bin/sh\necho x; echo /dev/x 1 2 300 4 /\n"}, 7, "300 kB of flash are free; allowed: "),
-    "no ffi": ({"usr/bin/micropython": "#!/bin/sh\ncase $2 in *sys*) echo 1.25.0 ;; *) exit 1 ;; esac\n"}, 7,
+    "no ffi": ({"usr/bin/micropython": "#!/bin/sh\necho micropython=1.25.0\n"}, 7,
                "its MicroPython has no ffi; allowed: the one of micropython-mbedtls"),
     "no shell": ({"bin/sh": "#!/bin/busybox echo\n"}, 7, "its shell does not run what it was sent"),
     "too much": ({"bin/sh": "#!/bin/busybox yes\n"}, 3, "it says more than 65536 bytes"),
@@ -221,6 +221,23 @@ def test_a_target_that_will_not_do_is_one_line_and_stays_as_it_is(provision, rou
     assert (done.exit_code, router.snapshot()) == (code, before)
     last = done.stderr.splitlines()[-1]
     assert last.startswith("knocklet: root@192.168.1.1: ") and line in last and len(done.stderr.splitlines()) == 1
+
+
+def test_no_micropython_and_nothing_that_fetches_it(provision, router, monkeypatch):
+    monkeypatch.setattr("knocklet_tool.provision_plan.package_manager", lambda there: None)
+    done = provision("--yes")
+    assert done.exit_code == 7 and "no MicroPython, and nothing that fetches packages; allowed: 1.23 or newer" in done.stderr
+
+
+def test_interfaces_by_the_boards_word(provision, router, owner, home):
+    """Where the gateway's file has none; and one that nothing leads out of is told."""
+    path = owner / "home.toml"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("interfaces")))
+    assert "knocks from  wan0" in provision("--dry-run").stdout
+    board = home / "repository/boards/bare/board.toml"
+    board.write_text(board.read_text().replace('"echo wan0"', '"true"'))
+    done = provision("--dry-run")
+    assert done.exit_code == 7 and "no interface leads outside now; allowed: one that does, or `interfaces` in " in done.stderr
 
 
 def test_board_says_what_it_is_to_be_taken_for(provision, router):

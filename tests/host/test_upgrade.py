@@ -7,8 +7,11 @@ from host.bare_router import STATUS
 from host.conftest import CONFIG
 from host.sealed_gateway import SealedGateway
 
-from knocklet_tool import package_version, settings, target_package, upgrade
+from knocklet_tool import board_folder as boards
+from knocklet_tool import kept_package, package_version, settings, target_package, upgrade
 from knocklet_tool.channel_ssh import SshChannel
+from knocklet_tool.errors import RefusedError
+from knocklet_tool.way_back import WayBack
 
 WORDS = "upgrade", "home", "--to", "root@192.168.1.1"
 NEW = "usr/lib/knocklet/new"
@@ -126,6 +129,18 @@ def test_by_itself_when_nobody_can_say_so(old, knocklet, monkeypatch):
         channel.must("back", waiting)
     assert old.read("var/version") == b"0.1.0-r1\n"
     assert old.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+
+
+def test_who_comes_too_late_hears_it(old):
+    """The gateway has gone back by itself: the upgrade did not work, and nobody installs in between."""
+    with SshChannel("root@x") as channel:
+        board = boards.load("bare")
+        way = WayBack(board, kept_package.of("home", board.model.package.formats["ipk"], channel))
+        way.prepare(channel, 0)
+        way.take(channel)   # waits until it has
+        assert old.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+        with pytest.raises(RefusedError, match="it took too long, and went back"):
+            way.give_up(channel)
 
 
 def test_without_a_way_back_it_says_so_and_asks(works, home, knocklet):
