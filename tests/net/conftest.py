@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 from net.clients import KeyClient
+from net.heard import Heard
 from pytest_embedded import Dut
 
 from lab import Lab
@@ -111,7 +112,6 @@ class EngineDut(Dut):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        # pytest-embedded's own way reads a file over and over in another process: a core of two that is missed here.
         self._reader = threading.Thread(target=self._forward, args=(self.process.stdout,), daemon=True)
         self._reader.start()
         if wait:
@@ -253,14 +253,21 @@ def config(zone, firewall):
 
 
 @pytest.fixture
-def engine(lab, config, bits, tmp_path, msg_queue, pexpect_proc, _pexpect_logfile, test_case_name):
+def heard(_pexpect_logfile):
+    heard = Heard(Path(_pexpect_logfile))
+    yield heard
+    heard.close()
+
+
+@pytest.fixture
+def engine(lab, config, bits, tmp_path, heard, _pexpect_logfile, test_case_name):
     """An engine with its configuration written, not started yet."""
     engine = EngineDut(
         lab,
         BUILD / "micropython" / str(bits) / "micropython",
         tmp_path,
-        msg_queue=msg_queue,
-        pexpect_proc=pexpect_proc,
+        msg_queue=heard,
+        pexpect_proc=heard,
         pexpect_logfile=_pexpect_logfile,
         test_case_name=test_case_name,
     )
