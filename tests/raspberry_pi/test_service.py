@@ -220,6 +220,31 @@ def test_default_route_by_another_interface(lab, working):
     assert lab.tcp_open("203.0.113.1", 22, from_=lab.mgmt) == "open"
 
 
+def test_the_newest_interface_is_never_the_one_left_out(lab, working):
+    """Eight are as many as the engine takes; tethered telephones make new names each time."""
+    names = [f"enx{number}" for number in range(8)]
+    working.put("/etc/knocklet/interfaces", "\n".join(names) + "\n")
+    working.run(["systemctl", "restart", ENGINE])
+    watched = {each["name"] for each in knockletctl(working, "status")["interfaces"]}
+    assert watched == {"wan0", *names[:7]}
+    assert "enx7 is left out" in working.journal(ENGINE)
+    working.put("/etc/knocklet/interfaces", "wan0\n")
+    working.run(["systemctl", "restart", ENGINE])
+
+
+def test_what_was_confirmed_is_shut_after_a_power_cut(working):
+    """The rules to close with are those of now as soon as the slot of what was confirmed is written."""
+    services = CONFIG["services"] | {"late": {"index": 3, "port": 4711}}
+    write_config(working, CONFIG | {"services": services})
+    knockletctl(working, "reload")
+    closed = working.path("/etc/knocklet/closed.nft")
+    assert "4711" not in closed.read_text()
+    working.put("/etc/knocklet/state/config.sealed.new", b"")
+    working.run(["mv", "/etc/knocklet/state/config.sealed.new", "/etc/knocklet/state/config.sealed"])
+    wait_until(lambda: "4711" in closed.read_text(), "the rules are kept")
+    working.run(["rm", "/etc/knocklet/state/config.sealed"])
+
+
 def knockletctl_or_none(pi):
     """The interfaces, if the engine answers."""
     done = pi.run(["knockletctl", "--json", "status"], check=False)

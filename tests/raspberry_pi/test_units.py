@@ -17,7 +17,7 @@ def machine(package):
 
 
 def test_systemd_finds_no_mistake(machine):
-    units = [_UNITS + f"knocklet-{part}.service" for part in ("engine", "agent")]
+    units = [_UNITS + f"knocklet-{part}" for part in ("engine.service", "agent.service", "closed.path", "closed.service")]
     verified = machine.chroot(["systemd-analyze", "verify", *units])
     assert (verified.stdout, verified.stderr) == ("", "")
 

@@ -4,6 +4,7 @@
 #   engine_service.sh run       closes, then starts it with the interfaces that knocks come in by
 #   engine_service.sh wait      until it protects, or 20 seconds: the network is not held up for longer
 #   engine_service.sh stopped   a stop that was wanted is no crash
+#   engine_service.sh keep      another configuration was confirmed: its rules are the ones to close with
 #   engine_service.sh look      the network has changed: restart when there is a default route by an interface not known yet
 set -u
 
@@ -12,14 +13,17 @@ kept=/etc/knocklet/interfaces
 closed=/etc/knocklet/closed.nft
 
 # Those with a default route now or at an earlier start, eight at most: at boot there is no route yet, and a cable that is
-# pulled out does not open what it led to.
+# pulled out does not open what it led to. Where one is new, those of now are in front, and the last ones go.
 known() {
-    {
-        cat $kept 2>/dev/null
-        ip -4 route show default | device
-        ip -6 route show default | device
-    } | grep -E '^[A-Za-z0-9_.-]{1,15}$' | grep -vx lo | awk '!seen[$0]++' | head -n 8
+    before=$(names <$kept)
+    now=$({ ip -4 route show default; ip -6 route show default; } | device | names)
+    if printf %s "$now" | grep -qvxF "$before"; then
+        printf '%s\n' "$now" "$before" | names | head -n 8
+    else
+        echo "$before" | head -n 8
+    fi
 }
+names() { grep -E '^[A-Za-z0-9_.-]{1,15}$' | grep -vx lo | awk '!seen[$0]++'; }
 device() { sed -n 's/.* dev \([^ ]*\).*/\1/p'; }
 
 rules() { nft --stateless --terse list table inet knocklet 2>/dev/null; }
@@ -32,9 +36,13 @@ keep_rules() { rules >$closed.new && mv $closed.new $closed; }
 run() {
     close_first
     interfaces=${INTERFACES-}
+    [ -e $kept ] || : >$kept
     if [ -z "$interfaces" ]; then
         names=$(known)
-        if [ "$names" != "$(cat $kept 2>/dev/null)" ]; then
+        if [ "$names" != "$(cat $kept)" ]; then
+            for name in $(names <$kept); do
+                echo "$names" | grep -qxF "$name" || echo "knocklet: $name is left out: eight interfaces are newer" >&2
+            done
             { echo "$names" >$kept.new && mv $kept.new $kept; } || echo "knocklet: $kept cannot be written" >&2
         fi
         interfaces=$(echo "$names" | paste -sd, -)
@@ -60,6 +68,7 @@ look() {
     # shellcheck source=/dev/null
     INTERFACES=$(. /etc/default/knocklet; echo "${INTERFACES-}") 2>/dev/null
     [ -z "$INTERFACES" ] || exit 0
+    [ -e $kept ] || exit 0   # it has never run
     [ "$(known)" = "$(cat $kept 2>/dev/null)" ] || exec systemctl --no-block try-restart knocklet-engine.service
 }
 
@@ -70,6 +79,7 @@ case ${1-} in
         keep_rules || rm -f $closed.new
         [ "${SERVICE_RESULT-}" != success ] || exec $here/start.sh forget
         ;;
+    keep) keep_rules ;;
     look) look ;;
-    *) echo "engine_service.sh: found \"${1-}\"; allowed: run, wait, stopped, look" >&2; exit 2 ;;
+    *) echo "engine_service.sh: found \"${1-}\"; allowed: run, wait, stopped, keep, look" >&2; exit 2 ;;
 esac
