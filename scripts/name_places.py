@@ -83,8 +83,8 @@ def rename(tree, names, attributes):
 
 
 def letters(taken, of=string.ascii_letters, there=(), first=()):
-    """Names that are not among those taken: short ones that are there already first, since they cost nothing; then `first`, then
-    new ones."""
+    """Names that are not among those taken: short ones that are there already first, since they cost nothing; then `first`,
+    then new ones."""
     there = [name for name in sorted(there) if (len(name) <= 2 or name in first) and name[0] != "_"]
     some = ("".join(one) for length in (1, 2, 3) for one in itertools.product(of, repeat=length))
     new = (name for name in itertools.chain(first, some) if name not in there)

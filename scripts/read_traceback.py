@@ -7,10 +7,12 @@ Where a short name stands for several in a module, it shows all: `_first/_second
 NAMES: what the build of that version wrote beside itself, build/firmware.names if it is not given.
 """
 
+import builtins
 import re
 import sys
 from pathlib import Path
 
+_EXCEPTIONS = {name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)}
 _NAMES = Path(__file__).resolve().parents[1] / "build" / "firmware.names"
 
 
@@ -36,7 +38,9 @@ def read(names, lines):
     for line in lines:
         new = re.sub(r'File "(\w+)", line \d+, in (\S+)', in_frame, line)
         if new == line and module:
-            new = re.sub(r"^\w+(?=:)|(?<=')\w+(?=')", in_message, line)
+            kind = line.partition(":")[0]
+            own = r"(?<=')\w+(?=')" if kind in _EXCEPTIONS else r"^\w+(?=:)|(?<=')\w+(?=')"
+            new = re.sub(own, in_message, line)
         yield new
 
 

@@ -128,8 +128,8 @@ def shorten_private(trees, keep):
         taken = set(short.values())
         rename(
             tree,
-            dict(zip(sorted(alone - functions), letters(names | taken, there=attributes, first=NO_EXCEPTIONS))) | short,
-            dict(zip(sorted(after_a_dot - functions), letters(attributes | taken, there=names, first=BY_NUMBER))) | short,
+            short | dict(zip(sorted(alone - functions), letters(names | taken, there=attributes, first=NO_EXCEPTIONS))),
+            short | dict(zip(sorted(after_a_dot - functions), letters(attributes | taken, there=names, first=BY_NUMBER))),
         )
 
 
@@ -141,7 +141,8 @@ def shorten_arguments(tree, keep):
             continue
         taken = {node.id for node in inside if isinstance(node, ast.Name)} | {arg.arg for arg in function.args.args}
         there = found(tree, False) | found(tree, True)
-        short = dict(zip([arg.arg for arg in function.args.args if arg.arg not in keep], letters(taken, there=there, first=BY_NUMBER)))
+        ours = [arg.arg for arg in function.args.args if arg.arg not in keep]
+        short = dict(zip(ours, letters(taken, there=there, first=BY_NUMBER)))
         for node in inside:
             if isinstance(node, ast.Name):
                 node.id = short.get(node.id, node.id)

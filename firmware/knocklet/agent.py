@@ -175,7 +175,7 @@ def say(line):
 def main(argv):
     try:
         values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--user": _USER}
-        check = options.read(argv, values, ("--check",), "--config FILE, --run-dir DIR, --user NAME, --check")
+        check = options.read(argv, values, ("--check",))
         path = values["--config"]
         config = agent_config.load(path)
         if check:

@@ -18,7 +18,7 @@ from hashlib import sha256
 from . import VERSION
 from .core import agent_messages, decoys, policy, verdict
 from .core.attempts import KEY_BYTES, Attempts
-from .core.errors import KnockletError
+from .core.errors import NEEDS_MEMORY, KnockletError
 from .core.matcher import Matcher
 from .core.outbox import BYTES, Outbox
 from .core.rights import Rights
@@ -57,13 +57,11 @@ from .wire.keys import event_key
 _CONFIG = "/etc/knocklet/config.json"
 _AGENT_USER = "knocklet"
 _CLOCK = "/run/systemd/timesync/synchronized"
-_OPTIONS = ("--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, "
-            "--safe, --check, --uninstall")  # fmt: skip
 _DAY_MS = 86_400_000
 _TIDY_MS = 2000  # after a change: its answer is given, and what was read is garbage
 _SAFE_MS = 3_600_000
-_SAFE_MODE = ("safe mode, after five starts within ten minutes: knocks open, nothing is reported, nothing from MQTT is taken; "
-              "it ends after an hour, or with a restart of the service")  # fmt: skip
+_SAFE_MODE = ("safe mode, after five starts in ten minutes: knocks open; no reports, nothing from MQTT; "
+              "it ends in an hour, or by a restart of the service")  # fmt: skip
 # Collect after so much, instead of when the heap is full: what is touched stays small, and what stays lies close together.
 _GC_BYTES = 65536
 
@@ -150,8 +148,7 @@ class Engine:
         try:
             self.configuration.apply(from_file)
         except MemoryError:
-            raise KnockletError("the configuration: found more than fits in memory; allowed: fewer clients, or a larger heap: "
-                                "micropython -X heapsize=4M")  # fmt: skip
+            raise KnockletError(NEEDS_MEMORY)
         for line in self.warnings:
             say(line)
 
@@ -269,7 +266,7 @@ def main(argv):
     try:
         values = {"--config": _CONFIG, "--run-dir": run_dir.DEFAULT, "--agent-user": _AGENT_USER, "--clock": _CLOCK,
                   "--interfaces": ""}  # fmt: skip
-        given = options.read(argv, values, ("--syslog", "--safe", "--check", "--uninstall"), _OPTIONS)
+        given = options.read(argv, values, ("--syslog", "--safe", "--check", "--uninstall"))
         config_path = values["--config"]
         interfaces = policy.interfaces_of(values["--interfaces"])
         if "--check" in given:

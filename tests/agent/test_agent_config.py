@@ -80,5 +80,5 @@ def test_wrong_use(agent):
     for words in (["--password", PASSWORD], ["--config"], ["x"]):
         ran = subprocess.run(command + words, capture_output=True, text=True, check=False, timeout=20)
         assert ran.returncode == 2
-        assert ran.stderr.endswith("allowed: --config FILE, --run-dir DIR, --user NAME, --check\n")
+        assert ran.stderr.endswith("allowed: --config VALUE, --run-dir VALUE, --user VALUE, --check\n")
         assert ran.stderr.count("\n") == 1

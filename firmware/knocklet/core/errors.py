@@ -1,5 +1,7 @@
 """Errors by whose fault they are. Each text is one line: what, where, what is allowed."""
 
+NEEDS_MEMORY = "the configuration needs more memory; allowed: fewer clients, or a larger heap (KNOCKLET_HEAP=4M)"
+
 
 class KnockletError(Exception):
     """Base of all errors that are told to a person in one line."""

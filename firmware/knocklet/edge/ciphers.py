@@ -33,8 +33,8 @@ def missing(policy):
             names = [name for name in sorted(here) if not here[name]]
             if names:
                 return (
-                    "clients.%s.kinds: found fwknop, and this MicroPython has no %s; allowed: fwknop with another build: "
-                    "micropython-mbedtls instead of micropython-nossl on OpenWrt, micropython on Debian"
+                    "clients.%s.kinds: found fwknop, and this MicroPython has no %s; allowed: fwknop with another package: "
+                    "micropython-mbedtls (OpenWrt), micropython"
                     % (client.name, ", ".join(names))
                 )
     return None

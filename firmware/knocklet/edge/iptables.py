@@ -27,7 +27,6 @@ _HELP = (
     ("addrtype", "xt_addrtype (iptables-mod-extra on OpenWrt)"),
     ("'nat'", "iptable_nat (kmod-ipt-nat on OpenWrt)"),
     ("not found", "the package iptables (ip6tables on OpenWrt)"),
-    ("ermission", "CAP_NET_ADMIN and CAP_NET_RAW"),
 )
 TOOLS = ("iptables-legacy", "iptables-nft", "iptables")
 

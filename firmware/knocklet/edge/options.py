@@ -3,11 +3,9 @@
 from ..core.errors import KnockletError
 
 
-def read(argv, values, flags, allowed):
+def read(argv, values, flags):
     """Put what is given into `values` (option -> default). Returns the given ones of `flags`, which take no value, in order.
-
-    allowed: all of them as a person reads it. Raises KnockletError.
-    """
+    Raises KnockletError."""
     given = []
     while argv:
         word = argv.pop(0)
@@ -16,5 +14,6 @@ def read(argv, values, flags, allowed):
         elif word in values and argv:
             values[word] = argv.pop(0)
         else:
-            raise KnockletError("%s: allowed: %s" % (word, allowed))
+            with_value = [option + " VALUE" for option in sorted(values)]
+            raise KnockletError("%s: allowed: %s" % (word, ", ".join(with_value + sorted(flags))))
     return given

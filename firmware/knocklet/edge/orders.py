@@ -3,7 +3,7 @@
 import gc
 
 from ..core import command
-from ..core.errors import KnockletError, Refused
+from ..core.errors import NEEDS_MEMORY, KnockletError, Refused
 from ..core.sealed_gate import SealedGate
 from ..wire import sealed
 from .commands import Commands
@@ -63,7 +63,7 @@ class Orders:
             answer["error"] = "the system refused: %s" % error
         except MemoryError:
             gc.collect()
-            answer["error"] = "the configuration needs more memory; allowed: fewer clients, or a larger heap (-X heapsize=4M)"
+            answer["error"] = NEEDS_MEMORY
         self._engine.changed()
         return verb, answer
 
