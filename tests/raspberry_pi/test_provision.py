@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from raspberry_pi.conftest import install
 from raspberry_pi.machine import Machine, tree
 
 from lab import Lab
@@ -26,7 +27,7 @@ def lab():
 def pi(lab, tmp_path):
     """Bare, with an sshd that takes the owner's key."""
     with Machine(lab.gateway.netns) as made:
-        made.path("/etc/apt/sources.list").write_text("")  # there is no Internet in the lab
+        made.put("/etc/apt/sources.list", "")  # there is no Internet in the lab
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"])
         made.put("/root/.ssh/authorized_keys", (tmp_path / "id.pub").read_bytes())
         made.chroot(["dropbearkey", "-t", "ed25519", "-f", "/root/host_key"])
@@ -59,7 +60,7 @@ def owner(lab, pi, tmp_path, monkeypatch):
     return made
 
 
-def test_from_bare_to_working_and_back(lab, pi, owner):
+def test_from_bare_to_working_and_back(lab, pi, owner, newer_package):
     before = tree(pi.root)
     to = ["--to", f"ssh://root@203.0.113.1:{PORT}", "--yes"]
     done = owner.knocklet("provision", "home", *to)
@@ -73,6 +74,11 @@ def test_from_bare_to_working_and_back(lab, pi, owner):
     visitor.knocklet("client", "import", "-", input=export)
     visitor.knocklet("knock", "home", "ssh")
     assert (lab.tcp_open(lab.gateway.ip4, 22), lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)) == ("open", "refused")
+
+    install(pi.run, pi, newer_package)
+    assert "knocklet 99.0-1" in pi.run(["dpkg-query", "-W", "-f", "${Package} ${Version}", "knocklet"]).stdout
+    assert "it answers over" in owner.knocklet("upgrade", "home", *to).stdout
+    assert "nothing to do" in owner.knocklet("upgrade", "home", *to).stdout
 
     owner.knocklet("unprovision", "home", *to)
     assert lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open"
