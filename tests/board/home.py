@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import subprocess
+from functools import cached_property
 from pathlib import Path
 
 from lab.board import Board
@@ -13,6 +14,7 @@ from lab.visitor import KNOCKLET, Visitor
 _BUILDER = Path(__file__).resolve().parent.parent.parent / "scripts" / "build_board_image.py"
 READY = b"knocklet-engine: ready"
 PROMPT = b"Please press Enter"
+CONNECTED = "port 8883: connected"
 STEPS = ["7000/tcp", "9100/udp", "8000/tcp"]
 CONFIG = {
     "id": NAME,
@@ -48,7 +50,6 @@ class Home:
         agent["broker"]["ca"] = self.owner.ca.read_text()
         write_private(etc / "agent.json", json.dumps(agent))
         self.etc = etc
-        self.installed = self._install()
 
     def piped(self, *words):
         """What a command of the owner writes into a pipe: a secret."""
@@ -68,7 +69,8 @@ class Home:
         subprocess.run(["cp", "--sparse=always", of or self.installed, path], check=True)
         return path
 
-    def _install(self):
+    @cached_property
+    def installed(self):
         board = Board(self.lab, self.disk("installing", self.bare), self.initrd)
         board.power_on()
         try:

@@ -1,15 +1,17 @@
-"""The main job, on a board that was switched on: armed, closed, opened by a knock, reported; and who does it."""
+"""The main job on a board with 64 MB that was switched on: armed, closed, opened by a knock, reported; and who does it."""
 
 import json
 
 import pytest
-from board.home import READY
+from board.home import CONNECTED, READY
+from net.big_config import big_config
 
 from lab.page import PAGE
 from lab.waiting import wait_until
 from lab.wire import Wire
 
 SPA = "62201/udp"
+PSS_KB, ANONYMOUS_KB = 6 * 1024, 2 * 1024
 NET_ADMIN_AND_NET_RAW = 1 << 12 | 1 << 13   # linux/capability.h
 
 
@@ -26,6 +28,16 @@ def status_of(board, what):
     """/proc/PID/status of the service `what`: name -> text."""
     lines = board.ssh(f"cat /proc/$(cat /run/knocklet-{what}.pid)/status").stdout.splitlines()
     return {line.partition(":")[0]: line.partition(":")[2].strip() for line in lines}
+
+
+def used_kb(board):
+    """Of engine and agent together: name in /proc/PID/smaps_rollup -> kB."""
+    sums = {}
+    for what in ("engine", "agent"):
+        for line in board.ssh(f"cat /proc/$(cat /run/knocklet-{what}.pid)/smaps_rollup").stdout.splitlines()[1:]:
+            name, kb = line.split()[:2]
+            sums[name] = sums.get(name, 0) + int(kb)
+    return sums
 
 
 def test_it_comes_up_armed_and_closed(home, board):
@@ -76,6 +88,7 @@ def test_they_have_no_more_rights_than_they_need(board):
 def test_who_is_killed_comes_back(home, dut, what):
     before = status_of(dut.board, what)["Pid"]
     dut.board.ssh(f"kill -9 {before}")
+    dut.expect_exact("Killed", timeout=30)
     dut.expect_exact(READY.decode() if what == "engine" else "knocklet-agent: engine connected", timeout=30)
     assert status_of(dut.board, what)["Pid"] != before
 
@@ -100,3 +113,17 @@ def test_micropython_is_gone(home, dut):
     assert told.returncode and "MicroPython is missing" in told.stderr
     board.ssh("mv /usr/bin/python /usr/bin/micropython")
     dut.expect_exact(READY.decode(), timeout=30)
+
+
+def test_what_they_need_with_64_services_and_200_clients(home, dut):
+    """The last one: its configuration stays."""
+    config = big_config()
+    del config["interfaces"]
+    dut.board.put("/etc/knocklet/config.json", json.dumps(config).encode())
+    dut.board.ssh("rm /etc/knocklet/clients.json && /etc/init.d/knocklet restart")
+    dut.expect_exact(READY.decode(), timeout=60)
+    dut.expect_exact(CONNECTED, timeout=60)
+    home.lab.knock(config["sequences"]["front"]["steps"])
+    dut.expect_event("opened", service="camera")
+    used = used_kb(dut.board)
+    assert used["Pss:"] < PSS_KB and used["Anonymous:"] < ANONYMOUS_KB, used

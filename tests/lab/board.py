@@ -70,7 +70,7 @@ def _attach(host, name):
 class Board:
     """One board with its disk. `said`: all that its console ever said, as bytes. `listener`: called with each piece of that."""
 
-    def __init__(self, lab, disk, initrd, memory_mb=128):
+    def __init__(self, lab, disk, initrd, memory_mb=64):
         self.lab = lab
         self.disk = disk
         self.process = None
