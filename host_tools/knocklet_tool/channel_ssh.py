@@ -4,7 +4,6 @@ Dropbear has no sftp: files go through a shell's standard input.
 """
 
 import os
-import re
 import resource
 import shlex
 import signal
@@ -15,9 +14,9 @@ from typing import IO
 
 from .channel import LIMIT_S, OUTPUT_BYTES, SCRIPT_BYTES, Channel, Done, too_long, too_much
 from .errors import InputError, NetworkError
+from .ssh_target import ALLOWED, is_target
 
 VARIABLE = "KNOCKLET_SSH"   # another program, or options: "ssh -F FILE"
-_TARGET = re.compile(r"(ssh://)?[A-Za-z0-9_.@:%\[\]-]+")
 _CONNECT_S, _ALIVE_S, _ALIVES = 15, 5, 3
 _ASK_S = 300.0   # a password, or whether a new host's key is right
 _FAILED = 255   # of ssh itself
@@ -75,8 +74,8 @@ class SshChannel(Channel):
 
 def check_target(target: str) -> str:
     """Raises InputError."""
-    if not _TARGET.fullmatch(target) or target[0] == "-":
-        raise InputError(f"--to {target[:60]!r}: allowed: root@192.168.1.1, ssh://root@192.168.1.1:2222, or as ssh calls it")
+    if not is_target(target):
+        raise InputError(f"--to {target[:60]!r}: allowed: {ALLOWED}")
     return target
 
 

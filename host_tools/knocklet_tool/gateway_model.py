@@ -17,6 +17,7 @@ from knocklet.wire.keys import FINGERPRINT_BYTES
 from knocklet.wire.names import is_name
 from knocklet.wire.steps import parse_step
 
+from . import ssh_target
 from .client_description import KINDS, PACKET, SOURCES, SPA
 from .errors import InputError
 from .gateway_description import SERVICES
@@ -27,7 +28,6 @@ DECOYS, WINDOW_S, KNOCK_PORT = 64, 10, 62201
 _DAY_S = 86_400
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _REVOKED_NAME = re.compile(r"[a-z0-9-]{1,64}")
-_SSH = re.compile(r"(ssh://)?[A-Za-z0-9_.@:%\[\]][A-Za-z0-9_.@:%\[\]-]{0,252}")   # ssh would take a dash in front for an option
 _NAMES = "1-32 characters of a-z, 0-9 and '-', first a letter"
 
 
@@ -185,7 +185,7 @@ class Otp(_Table):
 class Gateway(_Table):
     id: _Name
     host: _text("a name or an address, without a port", _reads(check_host, InputError))
-    ssh: _text("root@192.168.1.1, or as ssh calls it", lambda text: bool(_SSH.fullmatch(text))) = ""
+    ssh: _text(ssh_target.ALLOWED, ssh_target.is_target) = ""
     groups: _list(_Name, 0, GROUPS, "names of groups") = []
     interfaces: _list(_Interface, 1, 8, "interface names") = []   # none: the gateway's own settings say
     zone: _choice("drop", "reject", "accept") = "drop"
