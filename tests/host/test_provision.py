@@ -187,9 +187,10 @@ def test_an_engine_that_does_not_stay_is_told(provision, router, monkeypatch):
 
 def test_what_the_engine_warns_of_is_told(provision, router):
     status = STATUS | {"interfaces": [{"name": "wan0", "up": False}], "armed": False, "warnings": ["ip_forward\x1b[31m is 0"]}
+    status["keys"] = {"clock": "not trusted, otp closed"}
     router.write("status", json.dumps(status))
     done = provision("--yes")
-    for line in ("warning: it is disarmed", "warning: wan0 is down", "warning: ip_forward?[31m is 0"):
+    for line in ("warning: it is disarmed", "warning: wan0 is down", "warning: ip_forward?[31m is 0", "no NTP has set its clock"):
         assert line in done.stdout
 
 
