@@ -23,7 +23,7 @@ def from_status(report: DoneReport, status: dict[str, Any]) -> None:
         report.warnings.append(f"it is disarmed: no knock opens anything; knocklet arm {report.gateway}")
     keys = status.get("keys")
     if isinstance(keys, dict) and keys.get("clock") != "trusted":
-        report.warnings.append("no NTP has set its clock yet: one-time ports wait for that, after the first start signed knocks too")
+        report.warnings.append("no NTP has set its clock yet: one-time ports wait for it, after the first start all keys do")
     interfaces = status.get("interfaces")
     for each in interfaces if isinstance(interfaces, list) else ():
         if isinstance(each, dict) and each.get("up") is not True:

@@ -19,10 +19,12 @@ from .output import Line, Output
 from .provision_report import DoneReport
 from .provision_steps import Step
 from .question import sure
+from .sealed_request import command
 from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
 from .way_back import WayBack
 
 _WAIT_S = 60
+_NOW_S = 5.0
 _TIMER_S = 300   # more than all of it takes
 
 _Wait = Annotated[int, typer.Option(min=1, max=120, metavar="S", help="Seconds that it has to report in.")]
@@ -82,6 +84,7 @@ def upgrade(
             return
         if not sure("upgrade?" if before else "upgrade, without a way back?", yes):
             raise InputError("nothing was changed")
+        agent = AGENT in facts.sha256 and _reports_now(name, output)
         way = WayBack(found, before) if before else None
         report = DoneReport(name, [f"{plan.before} -> {plan.after}"], [])
         todo = [
@@ -91,7 +94,7 @@ def upgrade(
         ]
         try:
             provision_steps.do(channel, todo, output)
-            _reports_in(channel, found, report, AGENT in facts.sha256, wait, output)
+            _reports_in(channel, found, report, agent, wait, output)
         except ToolError as error:
             if way is None:
                 raise
@@ -102,16 +105,26 @@ def upgrade(
     output.result(report)
 
 
+def _reports_now(name: str, output: Output) -> bool:
+    """A new version can be judged by its report only where the old one gives one."""
+    try:
+        stored = settings.load()
+        command(stored.the_broker(), stored.gateway(name), "selftest", {}, _NOW_S, output)
+        return True
+    except ToolError as error:
+        output.message(f"{error}; so {name} is believed by its own word there")
+        return False
+
+
 def _reports_in(channel: Channel, board: Board, report: DoneReport, agent: bool, wait_s: int, output: Output) -> None:
     """By its own word there, and over the broker where it has one. Raises ToolError when it does not."""
     status = provision_steps.wait_for_engine(channel, board)
     if status.get("version") != VERSION:
         raise RefusedError(f"{channel.where}: version {short(status.get('version'))} runs; allowed: {VERSION}")
     provision_proof.from_status(report, status)
-    stored = settings.load()
-    if agent and stored.broker and stored.gateway(report.gateway).key:
+    if agent:
         with output.working("waiting for its report"):
-            provision_proof.over_the_broker(report, stored, output, wait_s)
+            provision_proof.over_the_broker(report, settings.load(), output, wait_s)
 
 
 def _went_back(name: str, way: WayBack, channel: Channel, board: Board, error: ToolError, output: Output) -> ToolError:

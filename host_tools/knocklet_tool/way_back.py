@@ -7,6 +7,7 @@ from .board_folder import Board
 from .channel import LONG_S, Channel
 from .target_package import TargetPackage
 
+_BACK_S = 120   # that it may take
 _ARMED, _SCRIPT = "/tmp/knocklet.back", "/tmp/knocklet.back.sh"
 
 
@@ -26,7 +27,7 @@ class WayBack:
 
     def take(self, channel: Channel) -> None:
         """Now, or as soon as the gateway has done it. Raises NetworkError, RefusedError."""
-        waits = f"while [ -e {self._file} ]; do sleep 1; done"
+        waits = f"n=0; while [ -e {self._file} ] && [ $n -lt {_BACK_S} ]; do n=$((n+1)); sleep 1; done"
         script = f"if rm {_ARMED} 2>/dev/null; then rm -f {_SCRIPT}; {self._back}; else {waits}; fi"
         channel.must("the way back", script, limit_s=LONG_S)
 

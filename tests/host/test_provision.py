@@ -190,8 +190,8 @@ def test_what_the_engine_warns_of_is_told(provision, router):
     status["keys"] = {"clock": "not trusted, otp closed"}
     router.write("status", json.dumps(status))
     done = provision("--yes")
-    for line in ("warning: it is disarmed", "warning: wan0 is down", "warning: ip_forward?[31m is 0", "no NTP has set its clock"):
-        assert line in done.stdout
+    for line in ("it is disarmed", "wan0 is down", "ip_forward?[31m is 0", "no NTP has set its clock"):
+        assert f"home: warning: {line}" in done.stdout
 
 
 # what to change on the router, exit code, what the one line says

@@ -95,15 +95,40 @@ def test_back_when_it_cannot_be_installed(old, knocklet):
     back_again(old, knocklet(*WORDS, "--yes"), before, "exit 3: full")
 
 
-def test_back_when_it_does_not_report(known, file_of, router, knocklet, home):
-    """The engine runs; over the broker it says nothing."""
+@pytest.fixture
+def reporting(known, file_of, router, knocklet, home):
+    """One that reports over the broker, and a package that differs: SealedGateway."""
     with settings.edit() as stored:
         stored.broker_files = str(known.files)
-    with SealedGateway(known, CONFIG):
+    with SealedGateway(known, CONFIG) as running:
         assert knocklet("provision", *WORDS[1:], "--yes").exit_code == 0
+        (home / "repository/boards/bare/files/usr/lib/knocklet").mkdir(parents=True)
+        (home / "repository/boards/bare/files" / NEW).write_text("new")
+        router.calls()
+        yield running
+
+
+def test_it_reports_in(reporting, knocklet):
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 0 and "home: it answers over localhost" in done.stdout
+
+
+def test_one_that_did_not_report_before_is_believed_by_its_own_word(reporting, knocklet):
+    reporting.stop()
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 0 and "so home is believed by its own word there" in done.stderr
+
+
+def test_back_when_it_does_not_report(reporting, router, knocklet, monkeypatch):
+    """The engine runs; over the broker it says nothing any more."""
     before = kept(router)
-    (home / "repository/boards/bare/files/usr/lib/knocklet").mkdir(parents=True)
-    (home / "repository/boards/bare/files" / NEW).write_text("new")
+    install = target_package.install
+
+    def silent(channel, package):
+        reporting.stop()
+        install(channel, package)
+
+    monkeypatch.setattr(target_package, "install", silent)
     done = knocklet(*WORDS, "--yes", "--wait", "1")
     assert done.exit_code == 7 and "the engine runs, but does not report over localhost" in done.stderr
     assert "; home has the version before again" in done.stderr
