@@ -98,5 +98,6 @@ def _look(channel: Channel, file: GatewayFile, files: provision_plan.Files, boar
     """What there is, and what there is to do; nothing is changed. Raises InputError, NetworkError, RefusedError."""
     facts, found, format_name = target_board.look(channel, board)
     package = target_package.make(found, format_name)
-    same = facts.there and target_package.is_there(channel, package)
+    # An upgrade of OpenWrt keeps the files, and its package manager forgets whose they are and what they need.
+    same = bool(facts.version) and target_package.is_there(channel, package)
     return provision_plan.make(channel.where, Wanted(file, found, package, files), facts, same, time.time())

@@ -90,6 +90,14 @@ def test_a_file_of_the_package_that_was_changed_comes_back_and_the_owners_settin
     assert provisioned().exit_code == 0 and router.calls() == []
 
 
+def test_after_a_sysupgrade_the_package_manager_knows_it_again(provisioned, router):
+    """Its files were kept, MicroPython was not, and what the package needs is looked for anew."""
+    router.remove("var/version")
+    router.remove("usr/bin/micropython")
+    assert provisioned("--yes").exit_code == 0
+    assert router.calls() == FIRST
+
+
 def test_an_engine_that_does_not_run_is_started(provisioned, router):
     (router.root / "var/run/engine").unlink()
     assert provisioned("--yes").exit_code == 0
