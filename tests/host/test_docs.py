@@ -35,14 +35,14 @@ def test_every_configuration_key_is_documented():
     parts = ("policy", "services", "sequences", "clients")
     keys = set(re.findall(takes, "".join(source(f"firmware/knocklet/core/{part}.py") for part in parts)))
     assert len(keys) > 24
-    documented = set(re.findall(r"`([\w]+)`", section("Put it on a gateway"))) | {"services", "sequences"}
+    documented = set(re.findall(r"`([\w]+)`", section("The configuration"))) | {"services", "sequences"}
     assert keys - documented == set()
 
 
 def test_every_key_of_a_gateways_file_is_documented():
     tables = (gateway_model.Gateway, gateway_model.Service, gateway_model.Sequence, gateway_model.Client, gateway_model.Otp)
     keys = {key for table in tables for key in table.model_fields}
-    documented = set(re.findall(r"`([\w]+)`", section("Put it on a gateway") + source("docs/configure.md")))
+    documented = set(re.findall(r"`([\w]+)`", section("The configuration") + source("docs/configure.md")))
     assert len(keys) > 30 and keys - documented == {"services", "sequences"}
 
 
