@@ -85,7 +85,8 @@ def add(name: Name, key_file: _KeyFile = None, collector_key_file: _CollectorKey
     told = Output()
     told.message(f"{name} is known now: {'a new ' if key_file is None and gateway.key else ''}{_what(gateway)}.")
     if gateway.key:
-        told.remark(f"To the gateway: knocklet gateway key {name} | ssh root@{name} 'umask 077; cat >/etc/knocklet/key'")
+        by_hand = f"knocklet gateway key {name} | ssh root@{name} 'umask 077; cat >/etc/knocklet/key'"
+        told.remark(f"To the gateway: knocklet provision {name}; or {by_hand}")
 
 
 @app.command("list")

@@ -167,4 +167,8 @@ def _next(file: GatewayFile) -> list[str]:
         steps.append("knocklet broker use HOST, which `push` goes through")
     if not file.model.clients:
         steps.append(f"knocklet client add NAME --gateway {file.name} --open SERVICE")
-    return [*steps, f"knocklet lint {file.name}, then knocklet push {file.name}"]
+    steps.append(f"knocklet lint {file.name}")
+    return [
+        *steps,
+        f"knocklet provision {file.name}, which sets the gateway up; one that works already: knocklet push {file.name}",
+    ]
