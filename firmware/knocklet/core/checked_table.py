@@ -1,6 +1,6 @@
 """One JSON object of a configuration: its values are taken out one by one, each checked, and none may be left over."""
 
-from ..wire.names import is_name
+from ..wire.names import ALLOWED, is_name
 from .errors import ConfigError, printable
 
 REQUIRED = "_"  # stands for "no default"
@@ -78,7 +78,7 @@ class Table:
                               % (self.prefix, key, _kind(found), high))  # fmt: skip
         for name in found:
             if not is_name(name):
-                self.fail(key, name, "names of 1-32 characters of a-z, 0-9 and '-', first a letter")
+                self.fail(key, name, "names of " + ALLOWED)
         return ((name, Table(found.pop(name), key + "." + name, "%s.%s." % (key, name))) for name in sorted(found))
 
     def done(self):

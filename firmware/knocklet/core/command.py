@@ -4,7 +4,7 @@
 """
 
 from ..wire.addresses import is_unicast, parse_address
-from ..wire.names import is_name
+from ..wire.names import ALLOWED, is_name
 from .checked_table import REQUIRED, Table
 from .errors import Refused
 from .strict_json import loads
@@ -71,7 +71,7 @@ def _field(table, key):
             table.fail(key, found, "the address of a device")
         return address
     if key in ("service", "client") and not is_name(found):
-        table.fail(key, found, "a name: 1-32 characters of a-z, 0-9 and '-', first a letter")
+        table.fail(key, found, "a name: " + ALLOWED)
     if key == "version" and (len(found) != 16 or any(digit not in "0123456789abcdef" for digit in found)):
         table.fail(key, found, "16 hex digits")
     return found

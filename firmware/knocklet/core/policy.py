@@ -8,7 +8,7 @@ from binascii import unhexlify
 
 from ..wire import otp_ports
 from ..wire.keys import FINGERPRINT_BYTES
-from ..wire.names import is_name
+from ..wire.names import ALLOWED, is_name
 from . import clients, sequences, services
 from .checked_table import REQUIRED, Table
 from .errors import ConfigError
@@ -57,7 +57,7 @@ def load(data, clients_data=None, is_revoked=None, interfaces=None):
     policy = Policy()
     policy.name = top.text("id", "")
     if policy.name and not is_name(policy.name):
-        top.fail("id", policy.name, "1-32 characters of a-z, 0-9 and '-', first a letter")
+        top.fail("id", policy.name, ALLOWED)
     policy.interfaces = _interfaces(top, "interfaces", []) or interfaces
     if not policy.interfaces:
         raise ConfigError("interfaces: found nothing; allowed: names here, or as the engine's option --interfaces")

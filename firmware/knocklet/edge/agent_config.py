@@ -19,9 +19,8 @@ _READABLE_BY_ALL = 0o004  # its group may: that is how a service manager lets th
 _PASSWORD_BYTES = 256
 _HOST_BYTES = 253  # of a DNS name
 _PREFIX_BYTES = 40
-_SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-_HOST_SIGNS = _SIGNS + ".:"
-_PREFIX_SIGNS = _SIGNS + "/"
+_HOST_SIGNS = "-_.:"  # and letters and digits
+_PREFIX_SIGNS = "-_/"
 
 
 class AgentConfig:
@@ -61,8 +60,8 @@ def _broker(new, table):
 
 def _text(table, key, default, signs, limit):
     found = table.text(key, default)
-    if len(found) > limit or any(sign not in signs for sign in found):
-        table.fail(key, found, "at most %d of the signs %s" % (limit, signs))
+    if len(found) > limit or not all(sign.isalpha() or sign.isdigit() or sign in signs for sign in found):
+        table.fail(key, found, "at most %d letters, digits and %s" % (limit, signs))
     return found
 
 

@@ -25,7 +25,6 @@ class Full(FirewallError):
     """No room for another entry."""
 
 
-_SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./"
 _PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH "
 OUTPUT = "/firewall.out"  # in the run directory: what the last program printed
 
@@ -35,7 +34,7 @@ def run(run_dir, command, text=""):
 
     What goes in and comes out lies in files in `run_dir`, which is root's alone: firewall.in, firewall.out, firewall.err.
     """
-    if run_dir[:1] != "/" or any(c not in _SAFE for c in run_dir):
+    if run_dir[:1] != "/" or not all(c.isalpha() or c.isdigit() or c in "_-./" for c in run_dir):
         raise FirewallError("run directory %s: allowed: letters, digits, and _ - . / after a first /" % run_dir)
     path = run_dir + OUTPUT[:-3]
     try:

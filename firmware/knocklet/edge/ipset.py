@@ -66,7 +66,7 @@ class Backend(backend.Backend):
         super().__init__(run_dir)
         if _ask(self._netlink, _PROTOCOL, b""):
             self.close()
-            raise FirewallError("no ip_set: needs the module ip_set (kmod-ipt-ipset on OpenWrt)")
+            raise FirewallError("no ip_set: needs the module ip_set (kmod-ipt-ipset on OpenWrt) and CAP_NET_ADMIN")
 
     def install(self, policy):
         """Put the policy's rules and sets into force. Entries of sets that stay are not touched. Raises FirewallError."""

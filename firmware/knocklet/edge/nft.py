@@ -38,7 +38,7 @@ class Backend(backend.Backend):
         self._rules = None  # digest of what install() had made
         if nft_netlink.generation(self._netlink) is None:
             self.close()
-            raise FirewallError("no nf_tables: needs the module nf_tables (kmod-nft-core on OpenWrt)")
+            raise FirewallError("no nf_tables: needs the module nf_tables (kmod-nft-core on OpenWrt) and CAP_NET_ADMIN")
 
     def install(self, policy):
         """Put the policy's rules and sets into force, in one transaction. Elements of sets that stay are not touched.

@@ -1,6 +1,7 @@
 """Names that people type: of gateways, services, sequences, clients."""
 
 LIMIT = 32
+ALLOWED = "1-32 characters of a-z, 0-9 and '-', first a letter"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ALLOWED = _LETTERS + "0123456789-"
 
