@@ -3,11 +3,12 @@ apt, dpkg and systemd, with a knock from outside in between.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from raspberry_pi.conftest import install
-from raspberry_pi.machine import Machine, tree
+from raspberry_pi.machine import ROOT, Machine, tree
 
 from lab import Lab
 from lab.host import run
@@ -15,6 +16,7 @@ from lab.owner import Owner
 from lab.visitor import Visitor
 
 PORT = 2222  # of the Pi's sshd: the lab's gateway has one on 22
+TO = ["--to", f"ssh://root@203.0.113.1:{PORT}", "--yes"]
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +59,28 @@ def owner(lab, pi, tmp_path, monkeypatch):
     text, count = re.subn(r'^# zone = "drop"', 'zone = "accept"', file.read_text(), flags=re.MULTILINE)
     assert count == 1
     file.write_text(text)
-    return made
+    yield made
+    made.stop_broker()
 
 
-def test_from_bare_to_working_and_back(lab, pi, owner, newer_package):
+@pytest.fixture
+def broken_tool(tmp_path):
+    """The command `knocklet` of a repository whose engine does not start."""
+    root = tmp_path / "repository"
+    for part in ("host_tools", "firmware", "boards", "build/firmware"):
+        shutil.copytree(ROOT / part, root / part)
+    shutil.copy(ROOT / "LICENSE", root)
+    start = root / "build" / "firmware" / "start.sh"
+    start.write_text(start.read_text().replace("#!/bin/sh\n", "#!/bin/sh\nexit 1\n", 1))
+    program = "from knocklet_tool.main import main; main()"
+    return ["env", f"PYTHONPATH={root}/host_tools:{root}/firmware", ROOT / ".venv" / "bin" / "python", "-c", program]
+
+
+def test_from_bare_to_working_and_back(lab, pi, owner):
     before = tree(pi.root)
-    to = ["--to", f"ssh://root@203.0.113.1:{PORT}", "--yes"]
-    done = owner.knocklet("provision", "home", *to)
+    done = owner.knocklet("provision", "home", *TO)
     assert "raspberry_pi" in done.stdout and "it answers over" in done.stdout
-    again = owner.knocklet("provision", "home", *to)
+    again = owner.knocklet("provision", "home", *TO)
     assert "nothing to do" in again.stdout
 
     assert (lab.tcp_open(lab.gateway.ip4, 22), lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)) == ("refused", "refused")
@@ -75,11 +90,18 @@ def test_from_bare_to_working_and_back(lab, pi, owner, newer_package):
     visitor.knocklet("knock", "home", "ssh")
     assert (lab.tcp_open(lab.gateway.ip4, 22), lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker)) == ("open", "refused")
 
-    install(pi.run, pi, newer_package)
-    assert "knocklet 99.0-1" in pi.run(["dpkg-query", "-W", "-f", "${Package} ${Version}", "knocklet"]).stdout
-    assert "it answers over" in owner.knocklet("upgrade", "home", *to).stdout
-    assert "nothing to do" in owner.knocklet("upgrade", "home", *to).stdout
-
-    owner.knocklet("unprovision", "home", *to)
+    owner.knocklet("unprovision", "home", *TO)
     assert lab.tcp_open(lab.gateway.ip4, 22, from_=lab.attacker) == "open"
     assert tree(pi.root) == before
+
+
+@pytest.mark.long
+def test_an_upgrade_and_the_way_back(lab, pi, owner, newer_package, broken_tool):
+    owner.knocklet("provision", "home", *TO)
+    install(pi.run, pi, newer_package)
+    assert "it answers over" in owner.knocklet("upgrade", "home", *TO).stdout
+    assert "nothing to do" in owner.knocklet("upgrade", "home", *TO).stdout
+    broken = lab.mgmt.run([*broken_tool, "upgrade", "home", *TO], env=owner.environment, check=False)
+    assert broken.returncode and "home has the version before again" in broken.stderr
+    assert "nothing to do" in owner.knocklet("upgrade", "home", *TO).stdout  # that one is there, and answers
+    assert pi.show("knocklet-engine.service", "ActiveState") == "active"
