@@ -245,6 +245,20 @@ def test_what_was_confirmed_is_shut_after_a_power_cut(working):
     working.run(["rm", "/etc/knocklet/state/config.sealed"])
 
 
+def test_no_default_route_and_none_remembered(lab, working):
+    """As after the first boot of a new image: it says what is missing, and works as soon as there is one."""
+    lab.gateway.ip("route delete default", "route delete ::/0")
+    try:
+        working.run(["rm", "/etc/knocklet/interfaces"])
+        working.run(["systemctl", "restart", ENGINE], check=False)
+        assert "interfaces: found nothing" in working.journal(ENGINE)
+    finally:
+        default_routes(lab.gateway, lab.wan.ip4, lab.wan.ip6)
+    wait_until(lambda: working.show(ENGINE, "ActiveState") == "active", "it works by itself", 60)
+    knock(lab, working)
+    assert (door(lab), door(lab, lab.attacker)) == ("open", "refused")
+
+
 def knockletctl_or_none(pi):
     """The interfaces, if the engine answers."""
     done = pi.run(["knockletctl", "--json", "status"], check=False)
