@@ -84,11 +84,20 @@ def test_an_answer_that_gets_lost_and_output_that_is_spoiled(console, router, qu
         console.spoil = lambda data: data
 
 
-def test_a_line_that_spoils_what_is_sent(console, router, quick, monkeypatch):
-    monkeypatch.setattr(channel_serial, "_lines", lambda data, width: iter([data.decode().replace("a", "b")]))
-    with pytest.raises(NetworkError, match="the line is too bad: what was sent came damaged|no place for files|no answer"):
-        with SerialChannel(console.port, BAUD) as channel:
-            channel.run("aaa")
+def test_a_line_that_spoils_what_is_sent(console, monkeypatch):
+    """What came damaged is never run, and is sent again."""
+    with SerialChannel(console.port, BAUD) as channel:
+        line, times = channel._line, []
+
+        def spoiled(number, text, how_often=2):
+            times.append(text)
+            line(number, text.replace("true", "echo") if len(times) <= how_often else text)
+
+        monkeypatch.setattr(channel, "_line", spoiled)
+        assert channel.run("true ran").out == b"" and len(times) == 3
+        monkeypatch.setattr(channel, "_line", lambda number, text: spoiled(number, text, 1000))
+        with pytest.raises(NetworkError, match="the line is too bad: what was sent came damaged 6 times"):
+            channel.run("true ran")
 
 
 LOGIN = """\

@@ -249,6 +249,12 @@ def test_interfaces_by_the_boards_word(provision, router, owner, home):
     assert done.exit_code == 7 and "no interface leads outside now; allowed: one that does, or `interfaces` in " in done.stderr
 
 
+def test_a_micropython_that_is_too_old_is_replaced_and_stays_the_systems_own(provision, router):
+    router.write("usr/bin/micropython", "#!/bin/sh\necho micropython=1.22.2\n", 0o755)
+    assert provision("--yes").exit_code == 0
+    assert router.calls() == FIRST and not (router.root / "etc/knocklet/installed").exists()   # unprovision leaves it
+
+
 def test_board_says_what_it_is_to_be_taken_for(provision, router):
     router.write("etc/os-release", "")
     assert provision("--board", "bare", "--dry-run").exit_code == 0
