@@ -51,7 +51,7 @@ class Output:
     def working(self, text: str) -> Iterator[None]:
         """What is being done, for as long as it takes: on a terminal it moves. At the end a line says that it is done."""
         begun = time.monotonic()
-        if sys.stderr.isatty() and not self._quiet:
+        if sys.stderr.isatty() and not self._quiet and not os.environ.get("NO_COLOR"):
             from rich.text import Text
 
             with _console(sys.stderr).status(Text(_plain(text))):

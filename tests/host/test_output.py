@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from knocklet_tool.output import Output
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
 NASTY = "a\x1b[31mb\nc\rd\x9b2Je\u202ef"   # colour, line break, carriage return, C1 control, right-to-left override
+PLAIN = "".join(sign if sign.isprintable() else "?" for sign in NASTY)
 
 
 class Report:
@@ -103,3 +105,25 @@ def test_an_empty_no_color_does_not_count(terminal, monkeypatch):   # no-color.o
 def test_control_characters_of_others(capsys):
     output.error(NASTY)
     assert capsys.readouterr().err == "knocklet: a?[31mb?c?d?2Je?f\n"
+
+
+def test_what_is_being_done(terminal, capsys, monkeypatch):
+    """It moves on a terminal, unless nobody wants escape sequences; what others put into it stays text."""
+    with Output().working(NASTY):
+        pass
+    assert re.fullmatch(rf"  {re.escape(PLAIN)}: done, \d+\.\d s\n", capsys.readouterr().err)
+    with Output(quiet=True).working("x"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(ValueError), Output().working("x"):
+        raise ValueError
+    assert capsys.readouterr().err == ""   # it was not done
+    _, stderr = terminal()
+    with Output().working(NASTY):
+        pass
+    assert "\x1b[?25l" in stderr.getvalue() and "\x1b[31mb" not in stderr.getvalue() and PLAIN in stderr.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    _, stderr = terminal()
+    with Output().working("x"):
+        pass
+    assert re.fullmatch(r"  x: done, \d+\.\d s\n", stderr.getvalue())
