@@ -62,8 +62,8 @@ def test_after_an_upgrade_of_the_system(router, tmp_path):
 def test_an_image_that_has_it_inside(router):
     """It is newer than what was kept, also where files are no more; what is the owner's stays."""
     rom = router.place / "rom"
-    for name in ("usr/lib/knocklet", "usr/bin", "usr/share/nftables.d", "lib/upgrade", "etc/init.d", "etc/config", "etc/capabilities",
-                 "etc/hotplug.d", "etc/sysctl.d"):  # fmt: skip
+    etc = ("init.d", "config", "capabilities", "hotplug.d", "sysctl.d")
+    for name in ("usr/lib/knocklet", "usr/bin", "usr/share/nftables.d", "lib/upgrade", *(f"etc/{each}" for each in etc)):
         shutil.copytree(router.place / name, rom / name, symlinks=True)
     (rom / "usr/lib/knocklet/start.sh").write_text("new\n")
     (rom / "etc/init.d/knocklet").write_text("new\n")
@@ -71,8 +71,8 @@ def test_an_image_that_has_it_inside(router):
     router.write("/usr/lib/knocklet/knocklet/old.mpy", "old")
     uci = (router.place / "etc/config/knocklet").read_text()
     once(router)
-    new = [name for name in ("usr/lib/knocklet/start.sh", "etc/init.d/knocklet") if (router.place / name).read_text() == "new\n"]
-    assert len(new) == 2
+    for name in ("usr/lib/knocklet/start.sh", "etc/init.d/knocklet"):
+        assert (router.place / name).read_text() == "new\n"
     assert not (router.place / "usr/lib/knocklet/knocklet/old.mpy").exists()
     assert (router.place / "usr/lib/knocklet/knocklet_engine.py").exists()
     assert (router.place / "etc/config/knocklet").read_text() == uci
