@@ -25,9 +25,9 @@ names_in() { grep -oE '^ +[a-z0-9-]+' <<<"$1" | xargs; }
 
 set_up_board() {
     local home=$PWD/build/boards/qemu_arm64 key
-    if ! { command -v qemu-system-aarch64 && command -v mke2fs && command -v cpio; } >/dev/null; then
-        say "installing the Debian packages qemu-system-arm e2fsprogs cpio"
-        apt_install qemu-system-arm e2fsprogs cpio || die "apt-get could not install them: $(reason)"
+    if ! { command -v qemu-system-aarch64 && command -v mke2fs && command -v cpio && command -v xz; } >/dev/null; then
+        say "installing the Debian packages qemu-system-arm e2fsprogs cpio xz-utils"
+        apt_install qemu-system-arm e2fsprogs cpio xz-utils || die "apt-get could not install them: $(reason)"
     fi
     key=$(cat scripts/setup_board.sh scripts/other_packages.sh | sha256sum)
     if [ -e "$home/complete" ] && [ "$(cat "$home/complete")" = "$key" ]; then return; fi
