@@ -1,6 +1,8 @@
 """--safe, after too many starts: doors and knocks alone. Nothing from MQTT gets to the engine; after an hour it ends itself."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from net.clients import PORT, write_store
@@ -82,3 +84,20 @@ def test_ends_itself(lab, engine, safe):
         began_s = engine.ask("status")["uptime_s"]
         while engine.ask("status")["uptime_s"] < began_s + 2 * HOUR_S:
             pass
+
+
+def test_after_crashes(lab, engine):
+    """As a service manager starts it again and again; a stop that was wanted brings the whole engine back."""
+    start = engine.command()[1].with_name("start.sh")
+    command = [start, "engine", *engine.command()[2:]]
+    engine.command = lambda: command
+    engine.environment = {"PATH": f"{engine.interpreter.parent}:{os.environ['PATH']}"}
+    for _ in range(4):
+        engine.restart()
+        assert engine.ask("status")["warnings"] == []
+    engine.restart()
+    assert engine.ask("status")["warnings"][0].startswith("safe mode")
+    engine.kill()
+    subprocess.run([start, "forget", "--run-dir", engine.run_dir], check=True)
+    engine.start()
+    assert engine.ask("status")["warnings"] == []
