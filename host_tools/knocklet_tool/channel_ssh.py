@@ -23,10 +23,14 @@ _FAILED = 255   # of ssh itself
 
 
 class SshChannel(Channel):
-    """target: as ssh takes it, root@192.168.1.1 or ssh://root@192.168.1.1:2222. Raises InputError, NetworkError."""
+    """target: as ssh takes it, root@192.168.1.1 or ssh://root@192.168.1.1:2222. as_root: by sudo, where the user is not root
+    and may do that without a password, as on Raspberry Pi OS. Raises InputError, NetworkError.
+    """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, as_root: bool = False) -> None:
         self.where = check_target(target)
+        self._as_root = as_root
+        self._shell = "sh"
         self._folder = tempfile.TemporaryDirectory(prefix="knocklet-", ignore_cleanup_errors=True)   # 0700
         control = f"ControlPath={Path(self._folder.name) / 's'}"
         self._ssh = [*shlex.split(os.environ.get(VARIABLE, "ssh")), "-o", control]
@@ -40,6 +44,8 @@ class SshChannel(Channel):
             if code:
                 self._folder.cleanup()
                 raise NetworkError(f"{self.where}: {_last(said) or f'ssh ended with {code}'}")
+        if self._as_root and self.run('[ "$(id -u)" = 0 ] || sudo -n id -u 2>/dev/null').text == "0\n":
+            self._shell = 'sudo -n env SSH_CONNECTION="$SSH_CONNECTION" sh'
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,7 +53,7 @@ class SshChannel(Channel):
         self._folder.cleanup()
 
     def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
-        command = f"exec sh -c {shlex.quote(script)}"   # root's own shell may be any
+        command = f"exec {self._shell} -c {shlex.quote(script)}"   # root's own shell may be any
         assert len(command) <= SCRIPT_BYTES, len(command)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
             code = self._call([*self._ssh, *self._options, command], data, limit_s, out, said)

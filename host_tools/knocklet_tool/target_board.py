@@ -14,7 +14,8 @@ def look(channel: Channel, name: str | None) -> tuple[Facts, Board, str]:
     boards = [board_folder.load(name)] if name else board_folder.all_()
     facts = target_facts.look(channel, boards, fixed=name is not None)
     if facts.uid:
-        raise RefusedError(f"{channel.where}: user id {facts.uid if facts.uid >= 0 else 'unknown'}; allowed: root, 0")
+        found = facts.uid if facts.uid >= 0 else "unknown"
+        raise RefusedError(f"{channel.where}: user id {found}; allowed: root, or sudo without a password")
     board = _chosen(channel.where, facts, boards)
     return facts, board, _format_of(channel.where, facts, board)
 

@@ -28,7 +28,7 @@ def channel(via: str, to: str | None, ssh: str, board: str | None) -> Channel:
     if via == SSH:
         if not (to or ssh):
             raise InputError("--to: where is it? root@192.168.1.1, or `ssh` in the gateway's file")
-        return SshChannel(to or ssh)
+        return SshChannel(to or ssh, as_root=True)
     if via == SERIAL:
         if not to:
             raise InputError("--to: which serial port? /dev/ttyUSB0, say")

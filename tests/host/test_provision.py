@@ -135,6 +135,16 @@ def test_who_would_be_locked_out_is_asked(provision, router):
     assert "you came in" not in provision().stdout   # it is so already
 
 
+def test_as_root_by_sudo(provision, router):
+    """As on Raspberry Pi OS, where nobody comes in as root; who would be locked out is known all the same."""
+    router.write("bin/id", "#!/bin/sh\n[ \"$by_sudo\" ] && echo 0 || echo 1000\n", 0o755)
+    router.write("bin/sudo", "#!/bin/sh\n[ $1 = -n ] && shift && exec env -i PATH=/bin:/usr/bin by_sudo=1 \"$@\"\n", 0o755)
+    router.write("bin/ip", "#!/bin/sh\necho '192.168.1.2 dev wan0 src 192.168.1.1'\n", 0o755)
+    done = provision("--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "you came in by port 22 on wan0" in done.stdout and router.calls() == FIRST
+
+
 def test_a_clock_that_is_far_off_is_set_where_no_ntp_is(provision, router):
     router.write("bin/date", '#!/bin/sh\n[ "$1" = +%s ] && echo 1000000000 || echo "date $*" >>/calls\n', 0o755)
     begun = time.time()
@@ -204,7 +214,7 @@ def test_what_the_engine_warns_of_is_told(provision, router):
 
 # what to change on the router, exit code, what the one line says
 UNFIT = {
-    "not root": ({"bin/id": "#!/bin/sh\necho 1000\n"}, 7, "user id 1000; allowed: root, 0"),
+    "not root": ({"bin/id": "#!/bin/sh\necho 1000\n"}, 7, "user id 1000; allowed: root, or sudo without a password"),
     "no board": ({"etc/os-release": 'PRETTY_NAME="Foo"\n'}, 7, "Foo is none of the boards bare; --board NAME says which"),
     "no system": ({"etc/os-release": ""}, 7, "a system without a name is none of the boards"),
     "no package manager": ({"bin/opkg": None}, 7, "package managers: found none; allowed on Router of the tests: opkg"),
