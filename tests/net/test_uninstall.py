@@ -27,6 +27,17 @@ def test_nothing_is_left(lab, engine):
     engine.expect_event("opened", service="ssh")
 
 
+def test_the_tools_of_the_other_kind_need_not_be_there(lab, engine):
+    """OpenWrt has nft alone, older systems iptables alone."""
+    engine.start()
+    engine.kill()
+    others = "/usr/sbin/nft" if lab.firewall == "ipset" else "/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi"
+    hide = f'for tool in {others}; do mount --bind /dev/null $tool; done; exec "$@"'
+    done = lab.gateway.run(["unshare", "--mount", "sh", "-ec", hide, "sh", *engine.command("--uninstall")], check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "knocklet" not in lab.gateway.run(["nft", "list", "ruleset"]).stdout.lower()
+
+
 def test_a_firewall_with_other_letters_in_it(lab, engine):
     """A comment in Latin-1, an error in any language: read, not stumbled over."""
     if lab.firewall == "ipset":

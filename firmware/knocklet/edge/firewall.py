@@ -114,16 +114,16 @@ def choose(policy, run_dir):
 
 def uninstall(run_dir):
     """Take away what either kind has made. Raises FirewallError when neither can be asked."""
+    missing = []
     for make in (_nft, lambda directory: _ipset(directory, _tool(directory)[0])):
         try:
             backend = make(run_dir)
         except FirewallError as error:
-            missing = error
+            missing.append(error)
         else:
             backend.uninstall()
-            missing = None
-    if missing:
-        raise missing
+    if len(missing) == 2:
+        raise missing[1]
 
 
 def _nft(run_dir):
