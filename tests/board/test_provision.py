@@ -65,5 +65,6 @@ def test_by_ssh_and_off_again(home, bare, provision, monkeypatch):
 def test_by_its_serial_console(home, bare, provision):
     bare.power_on(console="pty")
     port = bare.expect(rb"redirected to (/dev/pts/\d+)")[1].decode()
+    wait_until(lambda: bare.ssh("true", check=False).returncode == 0, "it has booted", timeout_s=60, interval_s=0.2)
     provision("--via", "serial", "--to", port, "--yes")
     assert first_knock(home) == "open"
