@@ -33,6 +33,7 @@ class Format(_Table):
     depends: list[_Dependency]
     prepare: _Text
     install: _WithFile
+    reinstall: _WithFile | None = None
     remove: _Text
 
 

@@ -129,6 +129,7 @@ def test_commands_are_shell(board):
     model = board.model
     commands = [model.engine.interfaces, *model.service.model_dump().values()]
     for format_ in model.package.formats.values():
-        commands += [format_.prepare, format_.install.format(file="/tmp/x"), format_.remove]
+        installs = format_.install, format_.reinstall or format_.install
+        commands += [format_.prepare, *(each.format(file="/tmp/x") for each in installs), format_.remove]
     for command in commands:
         subprocess.run(["sh", "-n", "-c", command], check=True)
