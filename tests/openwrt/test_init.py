@@ -287,6 +287,20 @@ def test_stop(enabled):
     assert not (enabled.place / "var" / "run" / "knocklet" / "starts").exists()
 
 
+def test_another_device_is_no_crash(enabled):
+    """procd starts the engine again for it, five times in ten minutes perhaps: it is healthy. An event without a change says nothing."""
+    starts = enabled.place / "var" / "run" / "knocklet" / "starts"
+    enabled.init("start")
+    for changed, setting in ((False, {}), (True, {"l3_device": "pppoe-wan"}), (False, {"l3_device": "pppoe-wan"})):
+        enabled.write("/var/run/knocklet/starts", "1\n2\n")
+        enabled.netifd("wan", device="eth1", **setting)
+        enabled.init("start")
+        assert starts.exists() == (not changed), setting
+    enabled.uci(enabled="1", heap="2M")
+    enabled.init("start")
+    assert not starts.exists()
+
+
 def test_reload_and_status(enabled):
     """The engine is told to read its configuration; what it says is not lost, but that it does not answer is nothing new."""
     (enabled.place / "usr" / "bin" / "knockletctl").unlink()

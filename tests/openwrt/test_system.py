@@ -79,15 +79,17 @@ def test_an_image_that_has_it_inside(router):
     assert (router.place / "etc/knocklet/state/replay").exists()
 
 
-def test_a_package_newer_than_the_image(router):
+@pytest.mark.parametrize("firewall", ["in force", "stopped"])
+def test_a_package_newer_than_the_image(router, firewall):
     """It was installed on a running system: what the image had does not come back."""
     shutil.copytree(router.place / "usr/lib/knocklet", router.place / "rom/usr/lib/knocklet")
     shutil.copytree(router.place / "lib/upgrade", router.place / "rom/lib/upgrade")
     stub(router, "/bin/fw4")
     stub(router, "/etc/init.d/sysntpd")
-    router.write("/var/run/fw4.state", "")
+    if firewall == "in force":
+        router.write("/var/run/fw4.state", "")
     router.write("/usr/lib/knocklet/start.sh", "newer\n")
-    once(router)
+    once(router, pkgname="knocklet")
     assert (router.place / "usr/lib/knocklet/start.sh").read_text() == "newer\n"
 
 
@@ -108,9 +110,10 @@ def test_the_clock(router):
 # uci-defaults
 
 
-def once(router):
-    """As OpenWrt runs it: inside a shell of its own, in its folder."""
-    found = router.run("/bin/sh", "-c", f"(cd /etc/uci-defaults && . {ONCE})")
+def once(router, **told):
+    """As OpenWrt runs it: inside a shell of its own, in its folder. `told`: what default_postinst sets, where a package is installed."""
+    settings = "".join(f"{name}={value}; " for name, value in told.items())
+    found = router.run("/bin/sh", "-c", f"{settings}(cd /etc/uci-defaults && . {ONCE})")
     assert (found.returncode, found.stderr) == (0, "")
 
 
@@ -142,6 +145,14 @@ def test_when_it_is_installed(router):
     router.write("/var/run/knocklet/ntp", "")
     once(router)
     assert ran(router)[3:] == ["fw4 -q reload"]
+
+
+@pytest.mark.parametrize("upgrade, running, expected", [(1, True, ["running", "restart"]), (1, False, ["running"]), (0, True, [])])
+def test_an_upgrade_starts_the_new_engine(router, upgrade, running, expected):
+    """apk stops nothing before, and procd leaves alone what it is asked for once more."""
+    stub(router, "/etc/init.d/knocklet", "exit 0\n" if running else '[ "$1" != running ]\n')
+    once(router, PKG_UPGRADE=upgrade, pkgname="knocklet")
+    assert [line for line in ran(router) if line.startswith("knocklet")] == [f"knocklet {word}" for word in expected]
 
 
 def test_files_that_apk_has_put_aside(router):

@@ -1,6 +1,7 @@
 """`knocklet board image-files`: what goes into an image; its secrets stay root's through image builder and first boot."""
 
 import json
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -127,10 +128,15 @@ def flashed(owner, knocklet):
     return root
 
 
+def log_of(root):
+    return root.with_name("kmsg")
+
+
 def first_boot(root):
     """As /etc/init.d/boot does it: sourced, in a shell of its own."""
     script = root / "first_boot"
-    script.write_text(_FIRST_BOOT.read_text().replace("/etc/", f"{root}/etc/"))
+    script.write_text(_FIRST_BOOT.read_text().replace("cd /etc/", f"cd {root}/etc/").replace("/etc/config", f"{root}/etc/config")
+                      .replace("/dev/kmsg", str(log_of(root))))
     done = subprocess.run(["sh", "-c", f"( . {script} )"], capture_output=True, text=True)
     script.unlink()
     assert done.stderr == "" or done.returncode
@@ -162,6 +168,15 @@ def test_settings_that_were_kept_over_an_upgrade_are_newer(flashed):
     assert first_boot(flashed) == 0
     assert (flashed / "etc/knocklet/key").read_text() == "kept"
     assert sorted(path.name for path in (flashed / "etc/knocklet").iterdir()) == ["agent.json", "config.json", "key", "state"]
+    line = "knocklet: /etc/knocklet/key was kept, the image's is another one and is gone\n"
+    assert log_of(flashed).read_text() == line
+
+
+def test_the_same_settings_again(flashed):
+    """An image that was made once more, with nothing new: there is nothing to be said."""
+    shutil.copy(flashed / "etc/knocklet/ssh_host_key", flashed / "etc/knocklet/key")
+    assert first_boot(flashed) == 0
+    assert not log_of(flashed).exists()
 
 
 def test_first_boot_without_the_folder(flashed):
