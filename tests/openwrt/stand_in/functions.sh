@@ -75,3 +75,30 @@ uci_validate_section() {
 for call in init load_file select add_object add_string add_int add_boolean dump; do
 	eval "json_$call() { micropython /lib/jshn.py $call \"\$@\"; }"
 done
+
+# What the scripts of each package call: SCRIPT [WORD...]. Of opkg's, with the parts that are Knocklet's own beside them.
+_init_scripts() { grep '^/etc/init.d/' "/usr/lib/opkg/info/$pkgname.list"; }
+default_prerm() {
+	local pkgname each ret=0
+	pkgname=$(basename "${1%.*}")
+	if [ -f "/usr/lib/opkg/info/$pkgname.prerm-pkg" ]; then
+		(. "/usr/lib/opkg/info/$pkgname.prerm-pkg")
+		ret=$?
+	fi
+	for each in $(_init_scripts); do
+		[ "$PKG_UPGRADE" = 1 ] || "$each" disable
+		"$each" stop
+	done
+	return $ret
+}
+default_postinst() {
+	local pkgname each
+	pkgname=$(basename "${1%.*}")
+	for each in $(grep '^/etc/uci-defaults/' "/usr/lib/opkg/info/$pkgname.list"); do
+		([ -f "$each" ] && cd "${each%/*}" && . "$each") && rm -f "$each"
+	done
+	for each in $(_init_scripts); do
+		[ "$PKG_UPGRADE" = 1 ] || "$each" enable
+		"$each" start
+	done
+}
