@@ -51,7 +51,7 @@ def test_without_configuration(router):
 def test_engine(enabled):
     calls = enabled.init("start")
     assert (calls.code, calls.errors, enabled.log()) == (0, "", [])
-    assert list(calls.instances) == ["engine"]
+    assert list(calls.instances) == ["engine", "keeper"]
     engine = calls.instances["engine"]
     assert engine.command == [*ENGINE, "eth1"]
     assert engine.environment == {"PATH": PATH}
@@ -194,7 +194,7 @@ def test_broker_in_uci(enabled):
 def test_broken_agent_config(enabled):
     enabled.uci(enabled="1", broker={"host": "192.168.1.9"})
     enabled.write("/etc/knocklet/agent.json", '{"broker": ')
-    assert list(enabled.init("start").instances) == ["engine"]
+    assert list(enabled.init("start").instances) == ["engine", "keeper"]
     line = 'nothing is reported: /etc/knocklet/agent.json: found no object "broker" that could be read'
     assert enabled.log() == [line]
 
@@ -206,7 +206,7 @@ def test_no_user(tmp_path):
     router.uci(enabled="1")
     router.write("/etc/knocklet/config.json", "{}")
     router.write("/etc/knocklet/agent.json", json.dumps({"broker": BROKER}))
-    assert list(router.init("start").instances) == ["engine"]
+    assert list(router.init("start").instances) == ["engine", "keeper"]
     assert router.log() == ["nothing is reported: no user knocklet, which the package makes"]
     assert not (router.place / "var" / "run" / "knocklet-agent.json").exists()
 
@@ -260,6 +260,109 @@ def test_no_micropython(tmp_path):
     assert (status.code, status.errors) == (127, "knocklet: MicroPython is missing: apk add micropython-mbedtls\n")
 
 
+# What is shut without an engine
+
+
+KEPT = "/etc/knocklet/closed.nft"
+NFT = """\
+#!/bin/sh
+case $* in
+	"list table inet knocklet") [ -e /tmp/in_force ] ;;
+	"-f "*) cp "$2" /tmp/in_force ;;
+	"--stateless --terse list table inet knocklet") cat /tmp/in_force ;;
+esac 2>/dev/null
+"""
+
+
+@pytest.fixture
+def shut(enabled):
+    """After a boot. What is in force is in a file, which comes from /etc/knocklet."""
+    enabled.script("nft", NFT)
+    enabled.write(KEPT, "closed")
+    return enabled
+
+
+def in_force(router):
+    path = router.place / "tmp" / "in_force"
+    return path.read_text() if path.exists() else None
+
+
+def no_configuration(router):
+    (router.place / "etc" / "knocklet" / "config.json").unlink()
+
+
+def no_micropython(router):
+    (router.place / "bin" / "micropython").unlink()
+
+
+def no_settings(router):
+    router.write("/etc/config/knocklet", "config gateway 'main\n")
+
+
+def bad_settings(router):
+    router.uci(enabled="1", heap="lots")
+
+
+def no_device(router):
+    router.uci(enabled="1", interface=["lte"])
+
+
+@pytest.mark.parametrize("why", [None, no_configuration, no_micropython, no_settings, bad_settings, no_device])
+def test_shut_before_the_engine_and_without_it(shut, why):
+    """A rule of the owner's that opens the same port opens nothing."""
+    if why:
+        why(shut)
+    shut.init("boot")
+    assert in_force(shut) == "closed"
+
+
+def test_what_is_in_force_stays(shut):
+    """Somebody may be in."""
+    shut.write("/tmp/in_force", "open for one")
+    shut.init("start")
+    no_configuration(shut)
+    shut.init("start")
+    assert in_force(shut) == "open for one"
+
+
+def test_an_engine_that_runs_closes_by_itself(shut):
+    """It brings back what was taken away, with who is in."""
+    shut.running("engine")
+    shut.init("start")
+    assert in_force(shut) is None
+
+
+def test_nothing_is_shut_where_it_is_not_enabled(shut):
+    shut.uci(enabled="0")
+    shut.init("boot")
+    assert in_force(shut) is None
+
+
+def test_rules_that_cannot_be_loaded(shut):
+    shut.script("nft", "#!/bin/sh\nexit 1\n")
+    assert "engine" in shut.init("boot").instances
+    assert shut.log() == [f"{KEPT}: cannot be loaded"]
+
+
+def test_keeper(shut):
+    """Once the engine is ready; the flash is written only when they have changed."""
+    keeper = shut.init("start").instances["keeper"]
+    assert keeper.command == ["/etc/init.d/knocklet", "keep"]
+    assert "respawn" not in keeper.params
+    (shut.place / "usr/bin/knockletctl").unlink()
+    shut.write("/usr/bin/knockletctl", "#!/bin/sh\n[ -e /tmp/ready ] || { touch /tmp/ready; exit 3; }\n", mode=0o755)
+    shut.write("/tmp/in_force", "new")
+    assert shut.run(*keeper.command).returncode == 0
+    path = shut.place / KEPT[1:]
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.stat().st_ino
+    shut.run(*keeper.command)
+    assert path.stat().st_ino == before
+    (shut.place / "tmp/in_force").unlink()   # of ipset now
+    shut.run(*keeper.command)
+    assert not path.exists()
+
+
 # Other commands
 
 
@@ -306,6 +409,6 @@ def test_reload_and_status(enabled):
     (enabled.place / "usr" / "bin" / "knockletctl").unlink()
     for code, logged in ((0, ["said reload"]), (2, ["said reload"]), (3, [])):
         enabled.write("/usr/bin/knockletctl", f'#!/bin/sh\necho "said $*" >&2\nexit {code}\n', mode=0o755)
-        assert list(enabled.init("reload").instances) == ["engine"]
+        assert list(enabled.init("reload").instances) == ["engine", "keeper"]
         assert enabled.log() == logged
         assert (enabled.init("status").code, enabled.init("status", "--json").errors) == (code, "said --json status\n")

@@ -82,7 +82,7 @@ def engine_rights(router, instance):
 def instances(lab, router, engine, fw4):
     """What was asked for; the engine of it runs, as `engine`."""
     calls = router.init("boot")
-    assert (calls.code, router.log(), list(calls.instances)) == (0, [], ["engine", "agent"])
+    assert (calls.code, router.log(), list(calls.instances)) == (0, [], ["engine", "keeper", "agent"])
     asked = calls.instances["engine"]
     log = SystemLog(router.place / "dev" / "log")
     engine.process = log.process = lab.gateway.popen(
@@ -136,6 +136,21 @@ def test_broken_configuration(lab, router, fw4):
     ran = lab.gateway.run(command(router, asked, *engine_rights(router, asked)), check=False)
     assert ran.returncode == 2
     assert ran.stderr.startswith("knocklet-engine: zone: found 'open'") and ran.stderr.count("\n") == 1
+
+
+def test_shut_without_an_engine(lab, router, engine, instances):
+    """The rules that were kept, after a boot with a configuration that is broken, where a rule of the owner's opens the port."""
+    lab.knock(STEPS)
+    engine.expect_event("opened", service="ssh")
+    kept = lab.gateway.run(command(router, instances["keeper"]))
+    assert (kept.stdout, kept.stderr) == ("", "")
+    engine.kill()
+    lab.gateway.run(["nft", "delete", "table", "inet", "knocklet"])
+    lab.gateway.run(["nft", "insert", "rule", "inet", "fw4", "input", "tcp", "dport", "22", "accept"])
+    assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
+    router.write("/etc/knocklet/config.json", '{"zone": "open"}')
+    lab.gateway.run(router.inside("/etc/init.d/knocklet", "boot"))
+    assert lab.tcp_open(lab.gateway.ip4, 22) == "refused"
 
 
 def test_before_removal(lab, router, engine, instances):
