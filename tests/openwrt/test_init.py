@@ -391,7 +391,7 @@ def test_stop(enabled):
 
 
 def test_another_device_is_no_crash(enabled):
-    """procd starts the engine again for it, five times in ten minutes perhaps: it is healthy. An event without a change says nothing."""
+    """procd starts the engine again for it, five times in ten minutes perhaps. An event without a change says nothing."""
     starts = enabled.place / "var" / "run" / "knocklet" / "starts"
     enabled.init("start")
     for changed, setting in ((False, {}), (True, {"l3_device": "pppoe-wan"}), (False, {"l3_device": "pppoe-wan"})):

@@ -61,7 +61,8 @@ class Knocklet:
     @property
     def protects(self):
         """Is nothing of it gone: the program, the service at boot, the rules, what it knows until then, the key?"""
-        paths = ("usr/lib/knocklet/start.sh", "etc/rc.d/S95knocklet", "var/run/knocklet/ntp", "etc/knocklet/key", "etc/config/knocklet")
+        paths = ["usr/lib/knocklet/start.sh", "etc/rc.d/S95knocklet", "var/run/knocklet/ntp"]
+        paths += ["etc/knocklet/key", "etc/config/knocklet"]
         there = [(self.router.place / path).is_symlink() or (self.router.place / path).exists() for path in paths]
         return all(there) and not self.taken_away
 
@@ -101,7 +102,8 @@ def test_one_that_cannot_be_installed(knocklet):
 def test_remove(knocklet):
     done = knocklet.run(IPK.remove)
     assert "knocklet: /etc/knocklet stays, with its keys" in done.stdout
-    assert knocklet.taken_away == ["micropython /usr/lib/knocklet/knocklet_engine.py --uninstall", "nft delete table inet knocklet"]
+    uninstall = "micropython /usr/lib/knocklet/knocklet_engine.py --uninstall"
+    assert knocklet.taken_away == [uninstall, "nft delete table inet knocklet"]
     place = knocklet.router.place
     gone = ("usr/lib/knocklet/start.sh", "etc/rc.d/S95knocklet", "var/run/knocklet")
     assert not [path for path in gone if (place / path).is_symlink() or (place / path).exists()]

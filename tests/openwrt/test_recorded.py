@@ -139,7 +139,7 @@ def test_broken_configuration(lab, router, fw4):
 
 
 def test_shut_without_an_engine(lab, router, engine, instances):
-    """The rules that were kept, after a boot with a configuration that is broken, where a rule of the owner's opens the port."""
+    """After a boot with a broken configuration the rules that were kept are there: a rule of the owner's opens nothing."""
     lab.knock(STEPS)
     engine.expect_event("opened", service="ssh")
     kept = lab.gateway.run(command(router, instances["keeper"]))

@@ -111,7 +111,7 @@ def test_the_clock(router):
 
 
 def once(router, **told):
-    """As OpenWrt runs it: inside a shell of its own, in its folder. `told`: what default_postinst sets, where a package is installed."""
+    """As OpenWrt runs it: inside a shell of its own, in its folder. `told`: what default_postinst sets for a package."""
     settings = "".join(f"{name}={value}; " for name, value in told.items())
     found = router.run("/bin/sh", "-c", f"{settings}(cd /etc/uci-defaults && . {ONCE})")
     assert (found.returncode, found.stderr) == (0, "")
@@ -147,7 +147,11 @@ def test_when_it_is_installed(router):
     assert ran(router)[3:] == ["fw4 -q reload"]
 
 
-@pytest.mark.parametrize("upgrade, running, expected", [(1, True, ["running", "restart"]), (1, False, ["running"]), (0, True, [])])
+@pytest.mark.parametrize(
+    "upgrade, running, expected",
+    [(1, True, ["running", "restart"]), (1, False, ["running"]), (0, True, [])],
+    ids=["upgrade", "upgrade of what is stopped", "first install"],
+)
 def test_an_upgrade_starts_the_new_engine(router, upgrade, running, expected):
     """apk stops nothing before, and procd leaves alone what it is asked for once more."""
     stub(router, "/etc/init.d/knocklet", "exit 0\n" if running else '[ "$1" != running ]\n')

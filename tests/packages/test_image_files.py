@@ -135,8 +135,10 @@ def log_of(root):
 def first_boot(root):
     """As /etc/init.d/boot does it: sourced, in a shell of its own."""
     script = root / "first_boot"
-    script.write_text(_FIRST_BOOT.read_text().replace("cd /etc/", f"cd {root}/etc/").replace("/etc/config", f"{root}/etc/config")
-                      .replace("/dev/kmsg", str(log_of(root))))
+    text = _FIRST_BOOT.read_text().replace("/dev/kmsg", str(log_of(root)))
+    for place in ("cd /etc/", "600 /etc/"):
+        text = text.replace(place, place.replace("/etc/", f"{root}/etc/"))
+    script.write_text(text)
     done = subprocess.run(["sh", "-c", f"( . {script} )"], capture_output=True, text=True)
     script.unlink()
     assert done.stderr == "" or done.returncode
