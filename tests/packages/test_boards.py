@@ -128,9 +128,9 @@ def test_scripts_and_services_are_shell(board):
 def test_the_heap_is_the_one_that_its_service_gives(board):
     """Said twice: to who reads about the board, and where its service takes it from."""
     heap = board.model.engine.heap
+    given = re.compile(r"^[^#\n]*(?:KNOCKLET_HEAP=|option heap ')(\w+)", re.MULTILINE)
     texts = [path.read_text() for path in board.files.rglob("*") if path.is_file()]
-    given = {found for text in texts for found in re.findall(r"^[^#\n]*(?:KNOCKLET_HEAP=|option heap ')(\w+)", text, re.MULTILINE)}
-    assert given == {heap}
+    assert {found for text in texts for found in given.findall(text)} == {heap}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
