@@ -1,6 +1,6 @@
 """A way to a gateway's root shell: run something there, put a file there. The ways are channel_ssh.py and channel_serial.py.
 
-Nothing secret is in a script: scripts are seen in process lists there. What is secret goes through a file's own `data`.
+Nothing secret is in a script: what it starts is seen in process lists there. What is secret goes through a file's own `data`.
 """
 
 import shlex
@@ -11,7 +11,17 @@ from .errors import NetworkError, RefusedError
 LIMIT_S = 60.0
 LONG_S = 600.0   # what a package manager may take
 OUTPUT_BYTES = 65_536   # of one script; more is an error
-SCRIPT_BYTES = 8_000   # of one script: dropbear takes no longer command
+PRIVATE = "/var/run/knocklet-install"   # root's alone: in /tmp anybody may lie in wait for a name
+
+# A file that lies at .new already may be somebody else's, or open: it is not written into.
+_PUT = """\
+umask 077; mkdir -p {folder} || exit
+set -- $(ls -ldn {folder}/.)
+case "$1 $3" in d????[!w]??[!w]*" 0") ;; *) echo "its folder is $1 of user $3; allowed: root's, for nobody else to write"; exit 1 ;; esac
+rm -f {new} && set -C && cat >{new} && [ "$(wc -c <{new})" -eq {size} ] ||
+    {{ rm -f {new}; echo "{size} bytes did not fit"; exit 1; }}
+chmod {mode:o} {new} && mv -f {new} {there}
+"""
 
 
 @dataclass(frozen=True)
@@ -54,15 +64,13 @@ class Channel:
         return done
 
     def put(self, path: str, data: bytes, mode: int) -> None:
-        """The file is there whole or as before, and nobody else can read it meanwhile. Raises NetworkError, RefusedError."""
-        there, new = shlex.quote(path), shlex.quote(path + ".new")
-        self.must(
-            path,
-            f"umask 077; mkdir -p {shlex.quote(path.rpartition('/')[0])} && cat >{new} || exit\n"
-            f'[ "$(wc -c <{new})" -eq {len(data)} ] || {{ rm -f {new}; echo "{len(data)} bytes did not fit"; exit 1; }}\n'
-            f"chmod {mode:o} {new} && mv -f {new} {there}",
-            data,
-        )
+        """The file is there whole or as before, and nobody else can read or change it meanwhile. In a folder of root's that
+        nobody else may write in. Raises NetworkError, RefusedError.
+        """
+        self.must(path, _PUT.format(
+            folder=shlex.quote(path.rpartition("/")[0]), new=shlex.quote(path + ".new"), there=shlex.quote(path), size=len(data),
+            mode=mode,
+        ), data)   # fmt: skip
 
 
 def too_long(where: str, limit_s: float) -> NetworkError:

@@ -7,12 +7,13 @@ its sha256: what a message of the kernel has damaged is asked for again.
 
 import re
 import secrets
+import termios
 import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from .channel import LIMIT_S, OUTPUT_BYTES, Channel, Done, too_long, too_much
+from .channel import LIMIT_S, OUTPUT_BYTES, PRIVATE, Channel, Done, too_long, too_much
 from .errors import InputError, NetworkError
 
 _LINE = 800   # characters: a terminal's line holds 4095
@@ -29,6 +30,14 @@ _SERVER = r"""
 cd "$1" || exit
 say() { echo "@$2$1@"; }
 quiet=$(cut -f 1 /proc/sys/kernel/printk 2>/dev/null)
+trap 'end "$1"' EXIT
+trap 'exit 1' HUP INT TERM
+end() {
+  [ -z "$quiet" ] || dmesg -n "$quiet" 2>/dev/null
+  cd / && rm -rf "$1"
+  rmdir "${1%/*}" 2>/dev/null
+  stty echo 2>/dev/null
+}
 dmesg -n 1 2>/dev/null
 n=0
 : >part
@@ -49,9 +58,8 @@ while read -r k l; do
     stop) break ;;
   esac
 done
-[ -z "$quiet" ] || dmesg -n "$quiet" 2>/dev/null
-cd / && rm -rf "$1"
-stty echo 2>/dev/null
+trap - EXIT
+end "$1"
 say bye "$2"
 """
 
@@ -67,7 +75,7 @@ class SerialChannel(Channel):
         self.where = port
         self._baud = baud
         self._mark = secrets.token_hex(6)
-        self._folder = f"/tmp/knocklet.{self._mark}"
+        self._folder = f"{PRIVATE}/serial.{self._mark}"
         self._heard = b""   # and not yet looked at
         self._runs = 0
         self._before = b""   # what came before the answer that was awaited last
@@ -123,7 +131,7 @@ class SerialChannel(Channel):
                 raise NetworkError(f"{self.where}: it asks who you are; log in there as root first, by a terminal program")
             self._write(f" echo @{self._mark}$((6*7))id$(id -u)@\n".encode())
             try:
-                found = self._await(rb"42id(\d+)", 2.0)
+                found = self._await(rb"42id(\d{1,10})", 2.0)
             except _Silence:
                 continue
             if found[1] != b"0":
@@ -133,7 +141,8 @@ class SerialChannel(Channel):
 
     def _start_server(self) -> None:
         """Type it in, in lines that are no secret. Raises NetworkError."""
-        self._type(f"stty -echo 2>/dev/null; umask 077; mkdir -p {self._folder}; cd {self._folder}")
+        # A run that broke off may have left one, and secrets in it.
+        self._type(f"stty -echo 2>/dev/null; umask 077; rm -rf {PRIVATE}/serial.*; mkdir -p {self._folder}; cd {self._folder}")
         for number, line in enumerate(_lines(_SERVER.encode(), _TYPED)):
             self._type(f"printf '{line}' >{number:02}")
         self._type("cat [0-9]* >server; cd /")
@@ -145,12 +154,12 @@ class SerialChannel(Channel):
         for _ in range(_TIMES):
             self._write(f" {line}; echo @{self._mark}$?x$((6*7))@\n".encode())
             try:
-                code = self._await(rb"(\d+)x42", _WAIT_S)[1]
+                code = self._await(rb"(\d{1,10})x42", _WAIT_S)[1]
             except _Silence:
                 continue
             if code == b"0":
                 return
-            raise NetworkError(f"{self.where}: no place for files in /tmp there")
+            raise NetworkError(f"{self.where}: no place for files in {PRIVATE} there")
         raise too_long(self.where, _TIMES * _WAIT_S)
 
     def _send(self, name: str, data: bytes) -> None:
@@ -187,7 +196,7 @@ class SerialChannel(Channel):
         for _ in range(_TIMES):
             self._write(b"out %d\n" % OUTPUT_BYTES)
             try:
-                code, size, digest = self._await(rb"(\d+):(\d+):([0-9a-f]{64})", _WAIT_S).groups()
+                code, size, digest = self._await(rb"(\d{1,10}):(\d{1,10}):([0-9a-f]{64})", _WAIT_S).groups()
                 if int(size) > OUTPUT_BYTES:
                     raise too_much(self.where)
                 self._await(rb"end", _WAIT_S, patient=True)
@@ -224,17 +233,17 @@ class SerialChannel(Channel):
             data = self._serial.read(max(1, self._serial.in_waiting))
             self._heard += data
             return bool(data)
-        except OSError as error:   # pyserial's are of this kind
+        except (OSError, termios.error) as error:   # pyserial's are of the first kind
             raise self._gone(error) from None
 
     def _write(self, data: bytes) -> None:
         try:
             self._serial.write(data)
             self._serial.flush()
-        except OSError as error:
+        except (OSError, termios.error) as error:
             raise self._gone(error) from None
 
-    def _gone(self, error: OSError) -> NetworkError:
+    def _gone(self, error: Exception) -> NetworkError:
         return NetworkError(f"{self.where}: the line is gone: {' '.join(str(error).split())[:200]}")
 
 

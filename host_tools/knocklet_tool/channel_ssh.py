@@ -9,10 +9,11 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from .channel import LIMIT_S, OUTPUT_BYTES, SCRIPT_BYTES, Channel, Done, too_long, too_much
+from .channel import LIMIT_S, OUTPUT_BYTES, Channel, Done, too_long, too_much
 from .errors import InputError, NetworkError
 from .ssh_target import ALLOWED, is_target
 
@@ -38,6 +39,8 @@ class SshChannel(Channel):
 
     def __enter__(self) -> Channel:
         alive = ["-o", f"ServerAliveInterval={_ALIVE_S}", "-o", f"ServerAliveCountMax={_ALIVES}"]
+        # It may write a known_hosts of any size: what the other side says is held back by the level, not by a limit of files.
+        alive += ["-o", "LogLevel=ERROR"]
         words = [*self._ssh, "-M", "-N", "-f", "-o", f"ConnectTimeout={_CONNECT_S}", *alive, "-o", "ClearAllForwardings=yes"]
         with tempfile.TemporaryFile() as said:   # no pipe: what goes on in the background would hold it open
             code = self._call([*words, self.where], b"", _ASK_S, subprocess.DEVNULL, said)
@@ -53,10 +56,11 @@ class SshChannel(Channel):
         self._folder.cleanup()
 
     def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
-        command = f"exec {self._shell} -c {shlex.quote(script)}"   # root's own shell may be any
-        assert len(command) <= SCRIPT_BYTES, len(command)
+        sent = script.encode()
+        # Not as a command: dropbear takes no long one. dd reads this and not a byte more. root's own shell may be any.
+        command = f"exec {self._shell} -c 'script=$(dd bs=1 count={len(sent)} 2>/dev/null) && eval \"$script\"'"
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
-            code = self._call([*self._ssh, *self._options, command], data, limit_s, out, said)
+            code = self._call([*self._ssh, *self._options, command], sent + data, limit_s, out, said, _small_files)
             if code == _FAILED:
                 raise NetworkError(f"{self.where}: {_last(said) or 'the connection ended'}")
             if out.seek(0, os.SEEK_END) > OUTPUT_BYTES:
@@ -64,10 +68,18 @@ class SshChannel(Channel):
             out.seek(0)
             return Done(code, out.read())
 
-    def _call(self, words: list[str], data: bytes, limit_s: float, out: int | IO[bytes], said: IO[bytes]) -> int:
+    def _call(
+        self,
+        words: list[str],
+        data: bytes,
+        limit_s: float,
+        out: int | IO[bytes],
+        said: IO[bytes],
+        before: Callable[[], None] | None = None,
+    ) -> int:
         try:
             code = subprocess.run(
-                words, input=data, stdout=out, stderr=said, timeout=limit_s, check=False, preexec_fn=_small_files
+                words, input=data, stdout=out, stderr=said, timeout=limit_s, check=False, preexec_fn=before
             ).returncode
         except subprocess.TimeoutExpired:
             raise too_long(self.where, limit_s) from None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Manager(NamedTuple):
-    """Commands; a name comes behind them."""
+    """Commands; a name comes behind them. `remove`: not with what others need by now."""
 
     install: str
     remove: str
@@ -13,7 +13,7 @@ class Manager(NamedTuple):
 _MANAGERS = {   # by the program that is there
     "opkg": Manager("opkg install", "opkg remove"),
     "apk": Manager("apk add", "apk del"),
-    "apt-get": Manager("DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends", "apt-get purge -y"),
+    "apt-get": Manager("DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends", "/usr/bin/dpkg --purge"),
 }
 
 

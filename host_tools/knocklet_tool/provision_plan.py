@@ -77,10 +77,13 @@ def make(where: str, wanted: Wanted, facts: Facts, same_package: bool, now_s: fl
     if abs(off_s) > CLOCK_S and facts.ntp:
         plan.doubts.append(f"its clock, set by NTP, is {off_s:+.0f} s from this computer's: signed knocks may be {CLOCK_S} off")
     plan.micropython = facts.micropython < MICROPYTHON
-    plan.package = not same_package
-    _room(where, plan)
+    # Files that an upgrade of the system has kept are no package: what it depends on has gone.
+    plan.package = not same_package or not facts.version
+    check_room(where, facts, wanted.package if plan.package else None, _MICROPYTHON_KB if plan.micropython else 0)
     _files(plan)
     plan.start = plan.micropython or plan.package or bool(plan.files) or not facts.running
+    if plan.start:
+        _line(plan)
     _lock_out(plan)
     plan.left_alone.append("its network, users, and the rules of its firewall")
     return plan
@@ -104,13 +107,13 @@ def _check(where: str, wanted: Wanted, facts: Facts) -> None:
         raise RefusedError(f"{where}: no interface leads outside now; allowed: {allowed}")
 
 
-def _room(where: str, plan: Plan) -> None:
-    package = plan.wanted.package
-    need = (_MICROPYTHON_KB if plan.micropython else 0) + (package.unpacked_kb + _SPARE_KB if plan.package else 0)
-    if plan.facts.flash_kb is not None and plan.facts.flash_kb < need:
-        raise RefusedError(f"{where}: {plan.facts.flash_kb} kB of flash are free; allowed: {need} or more")
-    if plan.package and plan.facts.tmp_kb is not None and plan.facts.tmp_kb < (need := len(package.data) // 1024 + 1):
-        raise RefusedError(f"{where}: {plan.facts.tmp_kb} kB are free in /tmp; allowed: {need} or more, for {package.name}")
+def check_room(where: str, facts: Facts, package: TargetPackage | None, more_kb: int = 0, more_tmp_kb: int = 0) -> None:
+    """package: that is to be installed. more_kb: of flash, for what comes besides. Raises RefusedError."""
+    need = more_kb + (package.unpacked_kb + _SPARE_KB if package else 0)
+    if facts.flash_kb is not None and facts.flash_kb < need:
+        raise RefusedError(f"{where}: {facts.flash_kb} kB of flash are free; allowed: {need} or more")
+    if package and facts.tmp_kb is not None and facts.tmp_kb < (need := len(package.data) // 1024 + 1 + more_tmp_kb):
+        raise RefusedError(f"{where}: {facts.tmp_kb} kB are free in /var/run; allowed: {need} or more, for {package.name}")
 
 
 def _files(plan: Plan) -> None:
@@ -124,6 +127,13 @@ def _files(plan: Plan) -> None:
         plan.left_alone.append(f"its configuration: what was pushed is in force; knocklet diff {name} compares")
     if CLIENTS in facts.sha256 and CLIENTS not in wanted and CONFIG in plan.files:
         plan.doubts.append(f"{CLIENTS} is there, and the configuration has clients of its own: it is removed")
+
+
+def _line(plan: Plan) -> None:
+    """A router on the desk has none outside yet."""
+    for name in plan.wanted.file.values.get("interfaces") or plan.facts.knocks:
+        if name in plan.facts.down:
+            plan.doubts.append(f"{name} has no line now: no knock comes by it before it has one")
 
 
 def _lock_out(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import target_package
 from .board_folder import Board
-from .channel import LONG_S, Channel
+from .channel import LIMIT_S, LONG_S, Channel
 from .errors import RefusedError, ToolError
 from .gateway_files import CONFIG
 from .output import Output
@@ -16,6 +16,8 @@ from .package_manager import package_manager
 from .provision_plan import CLIENTS, INSTALLED, Plan
 
 _RUNNING_S = 30
+RESTART_S = 240.0   # what starting its services may take
+RUNNING_S = 4.0 * _RUNNING_S + LIMIT_S   # what wait_for_engine takes at most
 
 
 @dataclass
@@ -79,11 +81,11 @@ def _package(channel: Channel, plan: Plan) -> None:
     """Its lists may be missing, and with them what the package needs; a gateway that has all of it needs no Internet."""
     package = plan.wanted.package
     try:
-        target_package.install(channel, package)
+        target_package.install(channel, package, plan.facts.version)
     except RefusedError as error:
         if plan.micropython or not plan.new or channel.run(package.format.prepare, limit_s=LONG_S).code:
             raise error
-        target_package.install(channel, package)
+        target_package.install(channel, package, plan.facts.version)
 
 
 def _write(channel: Channel, path: str, plan: Plan) -> None:
@@ -96,9 +98,15 @@ def _write(channel: Channel, path: str, plan: Plan) -> None:
 def start(channel: Channel, board: Board) -> dict[str, Any]:
     """Anew where it runs. Returns the engine's status. Raises RefusedError when it does not stay."""
     service = board.model.service
-    channel.must("flash", "sync")   # what was written is there after a power cut too
     channel.must(service.enable, service.enable)
-    channel.must(service.restart, service.restart, limit_s=LONG_S)
+    return restart(channel, board)
+
+
+def restart(channel: Channel, board: Board) -> dict[str, Any]:
+    """As start(), where its owner has said whether it starts at boot."""
+    command = board.model.service.restart
+    channel.must("flash", "sync")   # what was written is there after a power cut too
+    channel.must(command, command, limit_s=RESTART_S)
     return wait_for_engine(channel, board)
 
 

@@ -16,6 +16,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:@+~-]{1,64}")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(\.[0-9]{1,3})?")
 _SHA256 = re.compile(r"([0-9a-f]{64}) [ *](/etc/knocklet/[A-Za-z0-9_.-]{1,64})")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,60}")
 _FILES = "config.json", "clients.json", "key", "agent.json", "installed"   # of which there is told whether they differ
 
 # Every command may be missing, and every answer empty. $SSH_CONNECTION: client, its port, server, its port.
@@ -34,7 +35,7 @@ if has micropython; then
   micropython -c '@MICROPYTHON@' 2>/dev/null
 fi
 say flash_kb "$(free /usr/lib)"
-say tmp_kb "$(free /tmp)"
+say tmp_kb "$(free /var/run)"
 say memory_kb "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 say available_kb "$(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo)"
 say time "$(date +%s)"
@@ -42,9 +43,12 @@ for each in /run/systemd/timesync/synchronized /var/run/knocklet/ntp; do [ -e $e
 for each in $(sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev); do say interface "$each"; done
 for each in @FILES@; do sha256sum "/etc/knocklet/$each" 2>/dev/null | while read -r line; do say sha256 "$line"; done; done
 [ -e /etc/knocklet/state/config.sealed ] && say pushed 1
+for each in $(head -n 20 /etc/knocklet/installed 2>/dev/null); do say installed "$each"; done
+for each in $(grep -lx -e down -e lowerlayerdown /sys/class/net/*/operstate 2>/dev/null); do each=${each%/*}; say down "${each##*/}"; done
 [ -e /usr/lib/knocklet ] && say there 1
 set -- $SSH_CONNECTION
 say ssh_port "$4"
+case $1 in *%*) say ssh_interface "${1##*%}"; set -- ;; esac   # its own link
 [ -n "$1" ] && say ssh_interface "$(ip route get "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)"
 @BOARDS@
 say end 1
@@ -77,7 +81,9 @@ fi
 
 @dataclass
 class Facts:
-    """`micropython`: its version, () when it is missing. `knocks`: the interfaces that the board says. `sha256`: by path."""
+    """`micropython`: its version, () when it is missing. `knocks`: the interfaces that the board says. `sha256`: by path.
+    `installed`: packages that `provision` has noted there. `down`: interfaces without a line now.
+    """
 
     uid: int = -1
     release: str = ""
@@ -103,6 +109,8 @@ class Facts:
     version: str = ""
     ssh_port: int = 0
     ssh_interface: str = ""
+    installed: list[str] = field(default_factory=list)
+    down: list[str] = field(default_factory=list)
 
 
 def look(channel: Channel, boards: Iterable[Board], fixed: bool) -> Facts:
@@ -138,7 +146,7 @@ def read(where: str, text: str) -> Facts:
 def _take(facts: Facts, key: str, value: str) -> None:
     """What is not as it should be counts as not said."""
     lists = {"manager": facts.managers, "firewall": facts.firewalls, "module": facts.modules, "interface": facts.interfaces,
-             "knocks": facts.knocks, "board": facts.boards}   # fmt: skip
+             "knocks": facts.knocks, "board": facts.boards, "down": facts.down}   # fmt: skip
     if key in lists:
         if _WORD.fullmatch(value) and value not in lists[key]:
             lists[key].append(value)
@@ -150,6 +158,9 @@ def _take(facts: Facts, key: str, value: str) -> None:
     elif key in ("machine", "kernel", "version", "ssh_interface"):
         if _WORD.fullmatch(value):
             setattr(facts, key, value)
+    elif key == "installed":
+        if _PACKAGE.fullmatch(value) and value not in facts.installed:
+            facts.installed.append(value)
     elif key == "release":
         facts.release = value
     elif key == "micropython" and (found := _VERSION.match(value)):

@@ -1,7 +1,7 @@
 """`knocklet unprovision`: take it off a gateway, or off the broker what it keeps. A second time there is nothing left to do."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -23,17 +23,20 @@ _Mqtt = Annotated[bool, typer.Option("--mqtt", metavar=" ", help="Its retained t
 
 @dataclass
 class RemovedReport:
-    """`at`: where it was removed from."""
+    """`at`: where it was removed from. `stays`: what could not be removed, and why."""
 
     gateway: str
     at: str
     removed: list[str]
+    stays: list[str] = field(default_factory=list)
 
     def as_lines(self) -> list[Line]:
-        return [(f"removed {name}", "") for name in self.removed] or [(f"nothing of {self.gateway} was at {self.at}", "")]
+        lines: list[Line] = [(f"removed {name}", "") for name in self.removed]
+        lines += [(each, "yellow") for each in self.stays]
+        return lines or [(f"nothing of {self.gateway} was at {self.at}", "")]
 
     def as_json(self) -> dict[str, Any]:
-        return {"gateway": self.gateway, "removed": self.removed}
+        return {"gateway": self.gateway, "removed": self.removed, "stays": self.stays}
 
 
 def unprovision(
@@ -59,7 +62,8 @@ def unprovision(
     file = workspace.file_of(name)
     output = Output(json)
     with target_way.channel(via, to, file.model.ssh if file else "", board) as channel:
-        todo = removal_steps.steps(*target_board.look(channel, board))
+        stays: list[str] = []
+        todo = removal_steps.steps(*target_board.look(channel, board), stays)
         for step in todo if dry_run or not json else ():
             output.message(f"  to do: {step.title}")
         if dry_run:
@@ -68,7 +72,7 @@ def unprovision(
             raise InputError("nothing was changed")
         provision_steps.do(channel, todo, output)
         removed = [what for step in todo if (what := step.title.removeprefix("removing ")) != step.title]
-        output.result(RemovedReport(name, channel.where, removed))
+        output.result(RemovedReport(name, channel.where, removed, stays))
     if todo:
         output.remark(f"next: knocklet unprovision {name} --mqtt; knocklet gateway remove {name}")
 

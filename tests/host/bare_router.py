@@ -1,7 +1,8 @@
 """A router as it comes, in a folder: busybox, and stand-ins for what it would fetch. All else that runs there is real.
 
     fake ssh      what it is told to run, it runs in the folder as its root; options are noted
-    opkg          "installs" micropython-mbedtls, and a real .ipk by unpacking it; every call is noted in /calls
+    opkg          "installs" micropython-mbedtls, and a real .ipk by unpacking it: an older one or the same one only where it is
+                  forced to, and without an error, as the real one; every call is noted in /calls
     micropython   tells a version, has modules, and answers as the engine's status; /status there is what it says
     its service   /etc/init.d/knocklet of the test's board: runs when there is a configuration and the service was started
 """
@@ -27,7 +28,8 @@ config_files = ["/etc/default/knocklet"]
 manager = "opkg"
 depends = ["micropython-mbedtls"]
 prepare = "opkg update"
-install = "opkg install {file}"
+install = "opkg install --force-downgrade {file}"
+reinstall = "opkg install --force-reinstall {file}"
 remove = "opkg remove knocklet"
 [micropython]
 package = "micropython-mbedtls"
@@ -65,17 +67,35 @@ OPKG = """\
 #!/bin/sh
 echo "opkg $*" >>/calls
 [ "$1" = status ] || [ ! -e /broken ] || { echo "opkg: $(cat /broken)" >&2; exit 9; }
+remove() {
+  [ ! -e /var/list ] || sort -r /var/list | while read -r path; do
+    [ "$path" != "$1" ] || continue
+    [ -d "/$path" ] && rmdir "/$path" 2>/dev/null || rm -f "/$path"
+  done
+  rm -f /var/list /var/version
+}
+unpack() {
+  remove ./etc/default/knocklet
+  [ ! -e /etc/default/knocklet ] || cp /etc/default/knocklet kept
+  gzip -dc data.tar.gz | tar x -C / && gzip -dc data.tar.gz | tar t >/var/list && echo "$new" >/var/version || exit
+  [ ! -e kept ] || cp kept /etc/default/knocklet
+}
+words=$*
+while case $2 in --*) ;; *) false ;; esac; do one=$1; shift 2; set -- "$one" "$@"; done
 case "$1 $2" in
   "update "*) ;;
   "install micropython-mbedtls") cp /micropython /usr/bin/micropython ;;
   "install "*)
-    mkdir /tmp/ipk && cd /tmp/ipk && gzip -dc "$2" | tar x && gzip -dc control.tar.gz | tar x &&
-    gzip -dc data.tar.gz | tar x -C / &&
-    gzip -dc data.tar.gz | tar t >/var/list && sed -n 's/^Version: //p' control >/var/version; code=$?
-    cd / && rm -rf /tmp/ipk; exit $code ;;
-  "remove knocklet")
-    sort -r /var/list | while read -r path; do [ -d "/$path" ] && rmdir "/$path" 2>/dev/null || rm -f "/$path"; done
-    rm /var/list /var/version ;;
+    mkdir /tmp/ipk && cd /tmp/ipk && gzip -dc "$2" | tar x && gzip -dc control.tar.gz | tar x || exit
+    new=$(sed -n 's/^Version: //p' control) old=$(cat /var/version 2>/dev/null)
+    last=$(printf '%s\\n' "$new" "$old" | sort | tail -n 1)
+    case "$([ "$new" = "$old" ] && echo same || { [ "$last" = "$new" ] && echo newer || echo older; }) $words" in
+      newer* | same*--force-reinstall* | older*--force-downgrade*) unpack ;;
+      same*) echo "Package knocklet ($new) installed in root is up to date." ;;
+      *) echo "Not downgrading package knocklet on root from $old to $new." ;;
+    esac
+    cd / && rm -rf /tmp/ipk ;;
+  "remove knocklet") remove ;;
   "remove micropython-mbedtls") rm /usr/bin/micropython ;;
   "status knocklet") [ ! -e /var/version ] || echo "Version: $(cat /var/version)" ;;
 esac
@@ -151,6 +171,11 @@ class BareRouter:
         lines = self.read("calls").decode().splitlines()
         self.write("calls", "")
         return [line for line in lines if line not in ("service running", "opkg status knocklet")]
+
+    def left(self):
+        """What lies where packages wait and ways back."""
+        folder = self.root / "var/run/knocklet-install"
+        return [*(self.root / "tmp").iterdir(), *([folder, *folder.iterdir()] if folder.exists() else [])]
 
     def snapshot(self):
         """Path -> mode and contents, of all but what only the stand-ins write."""

@@ -50,7 +50,7 @@ def test_nothing_is_left_there_and_no_secret_is_typed_into_the_shell(console, ro
     before = router.snapshot()
     with SerialChannel(console.port, BAUD) as channel:
         channel.run("cat >/dev/null", b"topsecret")
-        assert oct((next((router.root / "tmp").iterdir())).stat().st_mode)[-3:] == "700"
+        assert oct((next((router.root / "var/run/knocklet-install").iterdir())).stat().st_mode)[-3:] == "700"
     assert router.snapshot() == before
     lines = [line for line in console.typed.split(b"\n") if b"topsecret" in line]
     assert lines == [b"0 topsecret"]   # read by our own script, which has no history
@@ -62,8 +62,8 @@ def test_messages_of_the_kernel_in_between(router, quick):
         for _ in range(4):
             assert channel.run("cat", BYTES).out == BYTES
         assert channel.run("seq 1 600").out == b"".join(b"%d\n" % number for number in range(1, 601))
-        channel.put("/tmp/x", data := random.Random(1).randbytes(20_000), 0o644)
-    assert router.read("tmp/x") == data
+        channel.put("/root/x", data := random.Random(1).randbytes(20_000), 0o644)
+    assert router.read("root/x") == data
 
 
 def test_an_answer_that_gets_lost_and_output_that_is_spoiled(console, router, quick):

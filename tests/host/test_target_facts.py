@@ -64,16 +64,6 @@ def test_what_is_no_answer(text):
         read("x", text)
 
 
-def test_the_script_for_all_boards_is_no_longer_than_dropbear_takes():
-    from knocklet_tool import board_folder
-    from knocklet_tool.channel import SCRIPT_BYTES, Channel, Done
-
-    class Measuring(Channel):
-        where = "x"
-
-        def run(self, script, data=b"", limit_s=0):
-            assert len(script) * 1.3 < SCRIPT_BYTES   # what quoting adds
-            assert all(f"say board {name}" in script for name in board_folder.names())
-            return Done(0, GOOD.encode())
-
-    assert target_facts.look(Measuring(), board_folder.all_(), False).boards == ["openwrt"]
+def test_interfaces_without_a_line_and_what_provision_has_noted():
+    facts = read("x", "begin=1\ndown=eth1\ninstalled=micropython-mbedtls\ninstalled=;reboot\ninstalled=--force\nend=1\n")
+    assert (facts.down, facts.installed) == (["eth1"], ["micropython-mbedtls"])

@@ -8,9 +8,11 @@ from host.conftest import CONFIG
 from host.sealed_gateway import SealedGateway
 
 from knocklet_tool import board_folder as boards
-from knocklet_tool import kept_package, package_version, settings, target_package, upgrade
+from knocklet_tool import kept_package, package_version, provision_steps, settings, target_package, upgrade
+from knocklet_tool.channel import LIMIT_S
 from knocklet_tool.channel_ssh import SshChannel
 from knocklet_tool.errors import RefusedError
+from knocklet_tool.provision_steps import RESTART_S
 from knocklet_tool.way_back import WayBack
 
 WORDS = "upgrade", "home", "--to", "root@192.168.1.1"
@@ -19,7 +21,10 @@ NEW = "usr/lib/knocklet/new"
 
 @pytest.fixture
 def old(owner, router, knocklet, monkeypatch):
-    """A router with the version that is there now, and here a newer one, which has one file more."""
+    """A router with the version that is there now, and here a newer one, in which one file differs."""
+    new = router.root.parents[1] / "repository/boards/bare/files" / NEW
+    new.parent.mkdir(parents=True)
+    new.write_text("old")
     assert knocklet("provision", *WORDS[1:], "--yes").exit_code == 0
     router.write("etc/knocklet/state/replay", "stamps")
     router.calls()
@@ -27,9 +32,7 @@ def old(owner, router, knocklet, monkeypatch):
     monkeypatch.setattr(package_version.version, "__defaults__", ("0.2.0",))
     monkeypatch.setattr(upgrade, "VERSION", "0.2.0")
     monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 2)
-    files = router.root.parents[1] / "repository/boards/bare/files"
-    (files / NEW).parent.mkdir(parents=True)
-    (files / NEW).write_text("new")
+    new.write_text("new")
     return router
 
 
@@ -50,11 +53,11 @@ def test_a_new_version(works, knocklet):
     before = kept(works)
     done = knocklet(*WORDS, "--yes")
     assert done.exit_code == 0, done.stderr
-    assert works.calls() == ["opkg install /tmp/knocklet_0.2.0-r1_all.ipk", "service enable", "service restart"]
+    assert works.calls() == ["opkg install --force-downgrade /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk", "service restart"]
     assert works.read(NEW) == b"new" and kept(works) == before
     assert "home: 0.1.0-r1 -> 0.2.0-r1; configuration and state stay" in done.stdout
     assert "home: the engine runs, version 0.2.0, firewall nft" in done.stdout
-    assert list((works.root / "tmp").iterdir()) == []   # the timer too has nothing to do any more
+    assert not works.left()   # the timer too has nothing to do any more
 
 
 def test_a_second_time_and_dry_run(works, knocklet):
@@ -71,9 +74,9 @@ def test_a_second_time_and_dry_run(works, knocklet):
 
 def back_again(router, done, before, why):
     assert done.exit_code == 7 and why in done.stderr and "; home has the version before again" in done.stderr
-    assert router.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert router.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
     assert router.read("var/version") == b"0.1.0-r1\n" and kept(router) == before
-    assert list((router.root / "tmp").iterdir()) == []
+    assert router.read(NEW) == b"old" and not router.left()
 
 
 def test_back_when_the_old_version_answers(old, knocklet):
@@ -91,7 +94,7 @@ def test_back_when_it_does_not_run(old, knocklet):
 def test_back_when_it_cannot_be_installed(old, knocklet):
     before = kept(old)
     opkg = old.read("bin/opkg").decode()
-    old.write("bin/opkg", opkg.replace('"install "*)', '"install /tmp/knocklet"*) echo full; exit 3 ;;\n  "install "*)'), 0o755)
+    old.write("bin/opkg", opkg.replace('"install "*)', '"install /var/run/knocklet-install/knocklet_"*) echo full; exit 3 ;;\n  "install "*)'), 0o755)
     back_again(old, knocklet(*WORDS, "--yes"), before, "exit 3: full")
 
 
@@ -132,7 +135,7 @@ def test_back_when_it_does_not_report(reporting, router, knocklet, monkeypatch):
     done = knocklet(*WORDS, "--yes", "--wait", "1")
     assert done.exit_code == 7 and "the engine runs, but does not report over localhost" in done.stderr
     assert "; home has the version before again" in done.stderr
-    assert router.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert router.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
     assert kept(router) == before
 
 
@@ -141,30 +144,31 @@ def test_by_itself_when_nobody_can_say_so(old, knocklet, monkeypatch):
     monkeypatch.setattr(upgrade, "_TIMER_S", 1)
     install = target_package.install
 
-    def lost(channel, package):
-        install(channel, package)
+    def lost(*words):
+        install(*words)
         old.down.touch()
 
     monkeypatch.setattr(target_package, "install", lost)
     done = knocklet(*WORDS, "--yes")
-    assert done.exit_code == 3 and "home goes back by itself, 1 s after the upgrade began" in done.stderr
+    assert done.exit_code == 3 and "home: if something new is installed, it goes back by itself" in done.stderr
     old.down.unlink()
     with SshChannel("root@x") as channel:
-        waiting = "until [ ! -e /tmp/before-knocklet_0.1.0-r1_all.ipk ] && [ ! -e /tmp/knocklet.back ]; do sleep 0.1; done"
+        waiting = "until [ ! -e /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk ] ; do sleep 0.1; done"
         channel.must("back", waiting)
     assert old.read("var/version") == b"0.1.0-r1\n"
-    assert old.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert old.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
 
 
 def test_who_comes_too_late_hears_it(old):
     """The gateway has gone back by itself: the upgrade did not work, and nobody installs in between."""
     with SshChannel("root@x") as channel:
         board = boards.load("bare")
-        way = WayBack(board, kept_package.of("home", board.model.package.formats["ipk"], channel))
+        way = WayBack(board, kept_package.of("home", board.model.package.formats["ipk"], channel), True)
         way.prepare(channel, 0)
+        channel.must("arm", way.arm)
         way.take(channel)   # waits until it has
-        assert old.calls()[-2:] == ["opkg install /tmp/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
-        with pytest.raises(RefusedError, match="it took too long, and went back"):
+        assert old.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+        with pytest.raises(RefusedError, match="it took too long, and goes back"):
             way.give_up(channel)
 
 
@@ -184,3 +188,117 @@ def test_another_package_there_than_the_one_that_is_kept(works, knocklet):
 def test_nothing_to_upgrade(owner, router, knocklet):
     done = knocklet(*WORDS, "--yes")
     assert done.exit_code == 7 and "no Knocklet is there; knocklet provision home" in done.stderr
+
+
+def test_what_the_package_manager_says_is_not_believed(works, knocklet):
+    """It says that all is well, and has done nothing: an older version that it does not want, for one."""
+    board = works.root.parents[1] / "repository/boards/bare/board.toml"
+    board.write_text(board.read_text().replace("--force-downgrade ", ""))
+    works.write("status", json.dumps(STATUS))   # the new version does not work
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 7 and "going back did not work either" in done.stderr
+    assert "not every file of the version before is there" in done.stderr
+    assert works.read("var/version") == b"0.2.0-r1\n"
+    assert works.root / "var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk" in works.left()   # to be installed by hand
+    opkg = works.read("bin/opkg").decode()
+    works.write("bin/opkg", opkg.replace("*) unpack ;;", "*) ;;"), 0o755)
+    (works.root / NEW).unlink()
+    done = knocklet(*WORDS, "--yes")
+    assert "it says that all is well, but not every file of knocklet_0.2.0-r1_all.ipk is there" in done.stderr
+
+
+def test_the_same_version_whose_files_differ(works, knocklet):
+    """Torn by a power cut, say."""
+    assert knocklet(*WORDS, "--yes").exit_code == 0
+    works.write(NEW, "torn")
+    works.calls()
+    assert knocklet(*WORDS, "--yes").exit_code == 0
+    assert works.calls() == ["opkg install --force-reinstall /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk", "service restart"]
+    assert works.read(NEW) == b"new"
+
+
+def test_a_package_manager_that_is_busy_when_the_time_is_over(old, monkeypatch):
+    """It is tried again, and the package stays for that."""
+    monkeypatch.setattr("knocklet_tool.way_back._PAUSE_S", 0.1)
+    old.write("usr/lib/knocklet/torn", "")
+    with SshChannel("root@x") as channel:
+        board = boards.load("bare")
+        way = WayBack(board, kept_package.of("home", board.model.package.formats["ipk"], channel), True)
+        old.write(NEW, "broken")
+        opkg = old.read("bin/opkg").decode()
+        busy = 'if [ "$1" = install ] && [ "$(grep -c "opkg install" /calls)" -lt 4 ]; then exit 255; fi\n'
+        old.write("bin/opkg", opkg.replace("remove() {", busy + "remove() {", 1), 0o755)
+        way.prepare(channel, 0)
+        channel.must("arm", way.arm)
+        way.take(channel)
+    assert old.calls().count("service restart") == 1 and old.read(NEW) == b"old" and not old.left()
+
+
+def test_an_engine_that_its_owner_has_stopped_stays_so(works, knocklet):
+    works.remove("etc/enabled")
+    works.remove("var/run/engine")
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 0 and "it does not run now, and is not started" in done.stdout
+    assert works.calls() == ["opkg install --force-downgrade /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk"]
+    assert works.read(NEW) == b"new" and not works.left()
+    assert not (works.root / "etc/enabled").exists() and not (works.root / "var/run/engine").exists()
+
+
+def test_ctrl_c_says_what_becomes_of_it_and_the_next_time_it_is_seen_through(works, knocklet, monkeypatch):
+    before = kept(works)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upgrade, "_reports_in", stop)
+        done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 130 and "it goes back by itself" in done.stderr and "knocklet upgrade home looks again" in done.stderr
+    works.calls()
+    done = knocklet(*WORDS)
+    assert done.exit_code == 0 and "nobody has said yet that it may stay: looking again" in done.stdout
+    assert "the engine runs, version 0.2.0" in done.stdout
+    assert works.calls() == [] and not works.left() and kept(works) == before
+    assert knocklet(*WORDS).stdout == "home: nothing to do, it has 0.2.0-r1\n"
+
+
+def test_a_timer_of_an_upgrade_before_has_no_say(old):
+    with SshChannel("root@x") as channel:
+        board = boards.load("bare")
+        first, second = (
+            WayBack(board, kept_package.of("home", board.model.package.formats["ipk"], channel), True) for _ in range(2)
+        )
+        first.prepare(channel, 60)
+        channel.must("arm", first.arm)
+        second.prepare(channel, 60)
+        with pytest.raises(RefusedError):
+            first.give_up(channel)
+        channel.must("arm", second.arm)
+        second.give_up(channel)
+    assert not old.left()
+
+
+def test_from_a_computer_that_cannot_ask_it_over_the_broker(works, known, knocklet, home):
+    """Seen before anything is changed; the new version works, and stays."""
+    with settings.edit() as stored:
+        stored.broker_files = str(known.files)
+        stored.gateways.pop("home", None)
+    works.write("etc/knocklet/agent.json", "{}")
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "it is not asked over the broker, only its own word there counts" in done.stdout and works.read(NEW) == b"new"
+
+
+@pytest.mark.parametrize("where, line", [("/usr/lib", "kB of flash are free"), ("/var/run", "kB are free in /var/run")])
+def test_no_room_is_seen_before_anything_is_changed(works, knocklet, where, line):
+    df = f"#!/bin/sh\necho x; [ $2 = {where} ] && echo /dev/x 1 2 20 4 / || echo /dev/x 1 2 90000 4 /\n"
+    works.write("bin/df", df, 0o755)
+    before = works.snapshot()
+    done = knocklet(*WORDS, "--yes")
+    assert done.exit_code == 7 and line in done.stderr and works.snapshot() == before
+
+
+def test_the_gateway_waits_longer_than_all_of_it_takes():
+    """A look at the files, flash, its start, its status, why it does not run, its report, and the word that it may stay."""
+    longest = 3 * LIMIT_S + RESTART_S + 4 * provision_steps._RUNNING_S + LIMIT_S + upgrade._LONGEST_WAIT_S + 2 * 5
+    assert upgrade._TIMER_S > longest
