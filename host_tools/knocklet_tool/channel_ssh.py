@@ -58,7 +58,9 @@ class SshChannel(Channel):
     def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
         sent = script.encode()
         # Not as a command: dropbear takes no long one. dd reads this and not a byte more. root's own shell may be any.
-        command = f"exec {self._shell} -c 'script=$(dd bs=1 count={len(sent)} 2>/dev/null) && eval \"$script\"'"
+        # 255, with which opkg ends, would be ssh's own.
+        ends = "code=$?; exit $((code == 255 ? 254 : code))"
+        command = f"exec {self._shell} -c 'script=$(dd bs=1 count={len(sent)} 2>/dev/null) || exit; (eval \"$script\"); {ends}'"
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
             code = self._call([*self._ssh, *self._options, command], sent + data, limit_s, out, said, _small_files)
             if code == _FAILED:

@@ -110,7 +110,7 @@ def upgrade(
             way = WayBack(found, before, facts.running) if before else None
             if way:
                 provision_steps.do(channel, [Step("keeping the way back", lambda channel: way.prepare(channel, _TIMER_S))], output)
-            arm = way.arm if way and facts.running else ""
+            arm = way.arm if way else ""
             install = lambda channel: target_package.install(channel, package, facts.version, arm)   # noqa: E731
             todo = [Step(f"installing {package.name}", install)]
             if facts.running:

@@ -28,7 +28,8 @@ back() {{
 _TIMER = """\
 trap '' HUP
 {back}
-sleep {after_s}
+left={after_s}
+while [ $left -gt 0 ] && [ -e {armed} ]; do sleep 1; left=$((left-1)); done
 mv {armed} {taken} || exit 0
 n=0
 until back; do
@@ -64,13 +65,13 @@ def finish(channel: Channel) -> None:
 
 
 class WayBack:
-    """runs: the engine is to run then. `arm`: the command that starts its time."""
+    """runs: the engine is to run then. `arm`: the command that starts its time; there is none where nothing is to run."""
 
     def __init__(self, board: Board, before: TargetPackage, runs: bool) -> None:
-        self._before = before
+        self._before, self._runs = before, runs
         self._file = f"{PRIVATE}/before-{before.name}"
         self._armed = _ARMED + secrets.token_hex(4)
-        self.arm = f": >{self._armed}; (exec sh {_SCRIPT}) </dev/null >/dev/null 2>&1 &"
+        self.arm = f": >{self._armed}; (exec sh {_SCRIPT}) </dev/null >/dev/null 2>&1 &" if runs else ""
         format_ = before.format
         self._back = _BACK.format(
             sums=_SUMS, file=self._file, script=_SCRIPT, install=format_.install.format(file=self._file),
@@ -96,5 +97,6 @@ class WayBack:
 
     def give_up(self, channel: Channel) -> None:
         """It stays as it is. Raises NetworkError, RefusedError: the time is over, and it goes back."""
-        script = f"rm {self._armed} && rm -f {_SCRIPT} {_SUMS} {self._file} || exit; rmdir {PRIVATE} 2>/dev/null; :"
+        mine = f"rm {self._armed} || exit; " if self._runs else ""
+        script = f"{mine}rm -f {_SCRIPT} {_SUMS} {self._file}; rmdir {PRIVATE} 2>/dev/null; :"
         channel.must("it took too long, and goes back", script)

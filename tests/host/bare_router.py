@@ -2,7 +2,8 @@
 
     fake ssh      what it is told to run, it runs in the folder as its root; options are noted
     opkg          "installs" micropython-mbedtls, and a real .ipk by unpacking it: an older one or the same one only where it is
-                  forced to, and without an error, as the real one; every call is noted in /calls
+                  forced to, and without an error, as the real one; every call is noted in /calls. /broken: nothing works;
+                  /needed: something needs MicroPython; /purges: with a package its settings go, as Debian's purge does it
     micropython   tells a version, has modules, and answers as the engine's status; /status there is what it says
     its service   /etc/init.d/knocklet of the test's board: runs when there is a configuration and the service was started
 """
@@ -95,8 +96,10 @@ case "$1 $2" in
       *) echo "Not downgrading package knocklet on root from $old to $new." ;;
     esac
     cd / && rm -rf /tmp/ipk ;;
-  "remove knocklet") remove ;;
-  "remove micropython-mbedtls") rm /usr/bin/micropython ;;
+  "remove knocklet") remove; [ ! -e /purges ] || rm -rf /etc/knocklet ;;
+  "remove micropython-mbedtls")
+    [ ! -e /needed ] || { echo "Package micropython-mbedtls is depended upon by packages: $(cat /needed)"; exit 255; }
+    rm /usr/bin/micropython ;;
   "status knocklet") [ ! -e /var/version ] || echo "Version: $(cat /var/version)" ;;
 esac
 """

@@ -56,6 +56,30 @@ def test_nothing_is_left_there_and_no_secret_is_typed_into_the_shell(console, ro
     assert lines == [b"0 topsecret"]   # read by our own script, which has no history
 
 
+def test_a_run_that_broke_off_leaves_nothing(console, router):
+    """The next one ends what waits there; what was killed is taken away."""
+    router.write("bin/dmesg", '#!/bin/sh\necho "dmesg $*" >>/calls\n', 0o755)
+    router.write("proc/sys/kernel/printk", "7\t4\t1\t7\n")
+    before = router.snapshot()
+    broken = SerialChannel(console.port, BAUD).__enter__()
+    broken.run("cat >/dev/null; cp data kept", b"topsecret")
+    broken._serial.close()   # the tool is killed
+    router.write("var/run/knocklet-install/serial.old/data", "topsecret")
+    with SerialChannel(console.port, BAUD) as channel:
+        (folder,) = (router.root / "var/run/knocklet-install").iterdir()
+        assert f"/var/run/knocklet-install/{folder.name}" == channel._folder
+        assert router.calls() == ["dmesg -n 1", "dmesg -n 7", "dmesg -n 1"]
+    assert router.calls() == ["dmesg -n 7"]
+    assert router.snapshot() == before
+
+
+def test_a_router_that_says_long_numbers(console, router, quick):
+    """int() takes no more than some thousand digits."""
+    router.write("bin/wc", f"#!/bin/sh\necho {'9' * 5000}\n", 0o755)
+    with SerialChannel(console.port, BAUD) as channel, pytest.raises(NetworkError, match="the line is too bad"):
+        channel.run("true")
+
+
 def test_messages_of_the_kernel_in_between(router, quick):
     shell = ["chroot", router.root, "/bin/sh", "-i"]
     with SerialConsole(shell, noise=0.06) as console, SerialChannel(console.port, BAUD) as channel:

@@ -145,6 +145,30 @@ def test_as_root_by_sudo(provision, router):
     assert "you came in by port 22 on wan0" in done.stdout and router.calls() == FIRST
 
 
+def test_a_knock_that_would_lock_out_over_the_links_own_addresses(provision, router):
+    """fe80::1%wan0 tells the interface itself; there is no route to ask for."""
+    router.write("bin/ip", "#!/bin/sh\nexit 1\n", 0o755)
+    router.ssh.write_text(router.ssh.read_text().replace("192.168.1.2 50000", "fe80::1%wan0 50000"))
+    assert "you came in by port 22 on wan0, which is ssh" in provision().stdout
+
+
+def test_what_an_upgrade_of_the_system_has_kept_is_installed_again(provisioned, router):
+    """Every file is there, but it is no package any more, and what it depends on has gone."""
+    router.remove("var/list")
+    router.remove("var/version")
+    assert provisioned("--yes").exit_code == 0
+    assert router.calls()[0] == f"opkg install --force-downgrade /var/run/knocklet-install/{PACKAGE}"
+    assert "nothing to do" in provisioned().stdout
+
+
+def test_a_router_on_the_desk_without_a_line(provision, router):
+    router.write("sys/class/net/wan0/operstate", "down\n")
+    router.write("sys/class/net/lan0/operstate", "down\n")
+    done = provision("--yes")
+    assert done.exit_code == 0 and "wan0 has no line now: no knock comes by it before it has one" in done.stdout
+    assert "lan0" not in done.stdout
+
+
 def test_a_clock_that_is_far_off_is_set_where_no_ntp_is(provision, router):
     router.write("bin/date", '#!/bin/sh\n[ "$1" = +%s ] && echo 1000000000 || echo "date $*" >>/calls\n', 0o755)
     begun = time.time()

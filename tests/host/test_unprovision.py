@@ -108,3 +108,38 @@ def test_a_gateway_that_is_forgotten_here(owner, provision, unprovision, router)
     (owner / "home.toml").unlink()
     assert unprovision("--yes").exit_code == 0
     assert not (router.root / "usr/lib/knocklet").exists()
+
+
+def test_where_the_package_takes_its_settings_along(provision, unprovision, router):
+    """As a purge does: what has to go besides was read before that, and is known the next time too."""
+    router.write("purges", "")
+    before = router.snapshot()
+    provision()
+    opkg = router.read("bin/opkg").decode()
+    router.write("bin/opkg", opkg.replace("/etc/knocklet ;;", "/etc/knocklet; exit 4 ;;"), 0o755)
+    assert unprovision("--yes").exit_code == 7   # broken off behind it
+    assert router.read("etc/knocklet/installed") == b"micropython-mbedtls\n"
+    router.write("bin/opkg", opkg, 0o755)
+    assert unprovision("--yes").exit_code == 0
+    assert router.snapshot() == before
+
+
+def test_what_something_else_needs_by_now_stays_and_secrets_go(provision, unprovision, router):
+    router.write("needed", "other-package")
+    provision()
+    done = unprovision("--yes")
+    assert done.exit_code == 0
+    assert "micropython-mbedtls stays: root@192.168.1.1: opkg remove micropython-mbedtls: exit 254: " in done.stdout
+    assert "depended upon by packages: other-package" in done.stdout
+    assert (router.root / "usr/bin/micropython").exists() and not (router.root / "etc/knocklet").exists()
+
+
+def test_files_that_an_upgrade_of_the_system_has_kept(provision, unprovision, router):
+    """The package manager knows nothing of them."""
+    before = router.snapshot()
+    provision()
+    router.remove("var/list")
+    router.remove("var/version")
+    assert unprovision("--yes").exit_code == 0
+    assert router.calls() == ["service stop", "service disable", "engine --uninstall", "opkg remove micropython-mbedtls"]
+    assert router.snapshot() == before

@@ -1,5 +1,5 @@
-"""From a bare Pi to a working one by one command over ssh, and back: `knocklet provision` and `unprovision` on Debian's own
-apt, dpkg and systemd, with a knock from outside in between.
+"""From a bare Pi, without MicroPython, to a working one by one command over ssh, and back: `knocklet provision` and
+`unprovision` on Debian's own apt, dpkg and systemd, with a knock from outside in between.
 """
 
 import re
@@ -18,6 +18,20 @@ from lab.visitor import Visitor
 PORT = 2222  # of the Pi's sshd: the lab's gateway has one on 22
 TO = ["--to", f"ssh://root@203.0.113.1:{PORT}", "--yes"]
 
+# It is packed again, put where apt finds it, and taken off.
+MICROPYTHON_TO_FETCH = """
+mkdir -p /srv/packages /root/deb/DEBIAN
+dpkg -L micropython | while read -r path; do [ -d "$path" ] || ! [ -e "$path" ] || cp -a --parents "$path" /root/deb; done
+dpkg-query -s micropython | grep -v ^Status: >/root/deb/DEBIAN/control
+cd /srv/packages
+dpkg-deb -b /root/deb micropython.deb
+cat /root/deb/DEBIAN/control >Packages
+sum=$(sha256sum <micropython.deb | cut -c 1-64)
+echo "Filename: ./micropython.deb\nSize: $(stat -c %s micropython.deb)\nSHA256: $sum" >>Packages
+rm -r /root/deb
+dpkg --purge micropython
+"""
+
 
 @pytest.fixture(scope="module")
 def lab():
@@ -29,7 +43,8 @@ def lab():
 def pi(lab, tmp_path):
     """Bare, with an sshd that takes the owner's key."""
     with Machine(lab.gateway.netns) as made:
-        made.put("/etc/apt/sources.list", "")  # there is no Internet in the lab
+        made.put("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/packages ./\n")  # no Internet in the lab
+        made.chroot(["sh", "-ec", MICROPYTHON_TO_FETCH])
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"])
         made.put("/root/.ssh/authorized_keys", (tmp_path / "id.pub").read_bytes())
         made.chroot(["dropbearkey", "-t", "ed25519", "-f", "/root/host_key"])
@@ -78,6 +93,7 @@ def broken_tool(tmp_path):
 
 def test_from_bare_to_working_and_back(lab, pi, owner):
     before = tree(pi.root)
+    assert "/usr/bin/micropython" not in before
     done = owner.knocklet("provision", "home", *TO)
     assert "raspberry_pi" in done.stdout and "it answers over" in done.stdout
     again = owner.knocklet("provision", "home", *TO)
