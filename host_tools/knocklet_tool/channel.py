@@ -17,7 +17,10 @@ PRIVATE = "/var/run/knocklet-install"   # root's alone: in /tmp anybody may lie 
 _PUT = """\
 umask 077; mkdir -p {folder} || exit
 set -- $(ls -ldn {folder}/.)
-case "$1 $3" in d????[!w]??[!w]*" 0") ;; *) echo "its folder is $1 of user $3; allowed: root's, for nobody else to write"; exit 1 ;; esac
+case "$1 $3" in
+  d????[!w]??[!w]*" 0") ;;
+  *) echo "its folder is $1 of user $3; allowed: root's, for nobody else to write"; exit 1 ;;
+esac
 rm -f {new} && set -C && cat >{new} && [ "$(wc -c <{new})" -eq {size} ] ||
     {{ rm -f {new}; echo "{size} bytes did not fit"; exit 1; }}
 chmod {mode:o} {new} && mv -f {new} {there}
@@ -67,10 +70,8 @@ class Channel:
         """The file is there whole or as before, and nobody else can read or change it meanwhile. In a folder of root's that
         nobody else may write in. Raises NetworkError, RefusedError.
         """
-        self.must(path, _PUT.format(
-            folder=shlex.quote(path.rpartition("/")[0]), new=shlex.quote(path + ".new"), there=shlex.quote(path), size=len(data),
-            mode=mode,
-        ), data)   # fmt: skip
+        folder, new, there = map(shlex.quote, (path.rpartition("/")[0], path + ".new", path))
+        self.must(path, _PUT.format(folder=folder, new=new, there=there, size=len(data), mode=mode), data)
 
 
 def too_long(where: str, limit_s: float) -> NetworkError:

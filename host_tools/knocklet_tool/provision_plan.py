@@ -77,8 +77,7 @@ def make(where: str, wanted: Wanted, facts: Facts, same_package: bool, now_s: fl
     if abs(off_s) > CLOCK_S and facts.ntp:
         plan.doubts.append(f"its clock, set by NTP, is {off_s:+.0f} s from this computer's: signed knocks may be {CLOCK_S} off")
     plan.micropython = facts.micropython < MICROPYTHON
-    # Files that an upgrade of the system has kept are no package: what it depends on has gone.
-    plan.package = not same_package or not facts.version
+    plan.package = not same_package
     check_room(where, facts, wanted.package if plan.package else None, _MICROPYTHON_KB if plan.micropython else 0)
     _files(plan)
     plan.start = plan.micropython or plan.package or bool(plan.files) or not facts.running

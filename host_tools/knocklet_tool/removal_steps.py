@@ -2,12 +2,12 @@
 
 import shlex
 
+from . import target_package
 from .board_folder import Board
 from .channel import LONG_S, Channel
 from .errors import RefusedError
 from .gateway_files import FOLDER
 from .package_manager import package_manager
-from . import target_package
 from .provision_plan import INSTALLED
 from .provision_steps import Step
 from .target_facts import Facts

@@ -44,7 +44,10 @@ for each in $(sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev); do say interface 
 for each in @FILES@; do sha256sum "/etc/knocklet/$each" 2>/dev/null | while read -r line; do say sha256 "$line"; done; done
 [ -e /etc/knocklet/state/config.sealed ] && say pushed 1
 for each in $(head -n 20 /etc/knocklet/installed 2>/dev/null); do say installed "$each"; done
-for each in $(grep -lx -e down -e lowerlayerdown /sys/class/net/*/operstate 2>/dev/null); do each=${each%/*}; say down "${each##*/}"; done
+for each in $(grep -lx -e down -e lowerlayerdown /sys/class/net/*/operstate 2>/dev/null); do
+  each=${each%/*}
+  say down "${each##*/}"
+done
 [ -e /usr/lib/knocklet ] && say there 1
 set -- $SSH_CONNECTION
 say ssh_port "$4"

@@ -7,7 +7,6 @@ from . import package_build
 from .board_folder import Board
 from .board_model import Format
 from .channel import LONG_S, PRIVATE, Channel
-
 from .errors import RefusedError
 
 # The line may be lost meanwhile: what has begun is brought to its end.
@@ -74,4 +73,5 @@ def install(channel: Channel, package: TargetPackage, there: str, afterwards: st
         command=command, said=f"{PRIVATE}/said", file=package.path, afterwards=afterwards, folder=PRIVATE
     ), limit_s=LONG_S)   # fmt: skip
     if not is_there(channel, package):
-        raise RefusedError(f"{channel.where}: {command}: it says that all is well, but not every file of {package.name} is there")
+        what = f"it says that all is well, but not every file of {package.name} is there"
+        raise RefusedError(f"{channel.where}: {command}: {what}")

@@ -16,9 +16,9 @@ from .gateway_file import GatewayFile
 from .gateway_files import AGENT
 from .options import FileName, Json
 from .output import Line, Output
+from .provision_plan import check_room
 from .provision_report import DoneReport
 from .provision_steps import RESTART_S, RUNNING_S, Step
-from .provision_plan import check_room
 from .question import sure
 from .sealed_request import command
 from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
@@ -28,14 +28,16 @@ _NOW_S = 5.0
 _WAIT_S, _LONGEST_WAIT_S = 60, 120
 # More than all of it takes once it is installed: a look at its files, its start, its report, and the word that it may stay.
 _TIMER_S = int(4 * LIMIT_S + RESTART_S + RUNNING_S + _LONGEST_WAIT_S + 60)
-_BY_ITSELF = f"if something new is installed, it goes back by itself {_TIMER_S // 60} minutes after that, unless it is started anew before"
+_BY_ITSELF = f"if something new is installed, it goes back by itself {_TIMER_S // 60} minutes after that, unless it reboots"
 
 _Wait = Annotated[int, typer.Option(min=1, max=_LONGEST_WAIT_S, metavar="S", help="Seconds that it has to report in.")]
 
 
 @dataclass
 class UpgradePlan:
-    """`before`, `after`: versions. `back`: is there a way back? `pending`: one that was broken off. `doubts`: what cannot be seen."""
+    """`before`, `after`: versions. `back`: is there a way back? `pending`: installed, and broken off then. `doubts`: what
+    cannot be seen.
+    """
 
     gateway: str
     before: str
@@ -47,7 +49,8 @@ class UpgradePlan:
 
     def as_lines(self) -> list[Line]:
         if self.pending:
-            return [(f"{self.gateway}: {self.after} was installed, and nobody has said yet that it may stay: looking again", "")]
+            what = f"{self.after} was installed, and nobody has said yet that it may stay: looking again"
+            return [(f"{self.gateway}: {what}", "")]
         if not self.needed:
             return [(f"{self.gateway}: nothing to do, it has {self.after}", "")]
         lines: list[Line] = [(f"{self.gateway}: {self.before or 'unknown'} -> {self.after}; configuration and state stay", "")]
@@ -85,8 +88,9 @@ def upgrade(
             facts, found, format_name = target_board.look(channel, board)
             package = target_package.make(found, format_name)
             before = kept_package.of(name, package.format, channel)
-            plan = UpgradePlan(name, facts.version, package.version, not target_package.is_there(channel, package), before is not None)
-            plan.pending = not plan.needed and way_back.pending(channel)
+            needed = not target_package.is_there(channel, package)
+            plan = UpgradePlan(name, facts.version, package.version, needed, before is not None)
+            plan.pending = not needed and way_back.pending(channel)
         if not facts.there:
             raise RefusedError(f"{channel.where}: no Knocklet is there; knocklet provision {name}")
         if not facts.running:
@@ -109,7 +113,8 @@ def upgrade(
             ask = facts.running and AGENT in facts.sha256 and _reports_now(name, output)
             way = WayBack(found, before, facts.running) if before else None
             if way:
-                provision_steps.do(channel, [Step("keeping the way back", lambda channel: way.prepare(channel, _TIMER_S))], output)
+                prepare = Step("keeping the way back", lambda channel: way.prepare(channel, _TIMER_S))
+                provision_steps.do(channel, [prepare], output)
             arm = way.arm if way else ""
             install = lambda channel: target_package.install(channel, package, facts.version, arm)   # noqa: E731
             todo = [Step(f"installing {package.name}", install)]

@@ -1,7 +1,7 @@
 """The way back from an upgrade: the package before lies on the gateway, and is installed again, also when nobody can say so.
 
-Whoever takes the file of the timer first has the say: this computer, or the gateway itself when the time is over. All of it lies
-in memory: a gateway that is started anew meanwhile keeps the new version.
+Whoever takes the file of the timer first has the say: this computer, or the gateway itself when the time is over. All of it
+lies in memory: a gateway that reboots meanwhile keeps the new version.
 """
 
 import secrets

@@ -2,7 +2,6 @@
 
 import pytest
 
-from knocklet_tool import target_facts
 from knocklet_tool.errors import RefusedError
 from knocklet_tool.target_facts import Facts, read
 

@@ -9,7 +9,7 @@ from host.sealed_gateway import SealedGateway
 
 from knocklet_tool import board_folder as boards
 from knocklet_tool import kept_package, package_version, provision_steps, settings, target_package, upgrade
-from knocklet_tool.channel import LIMIT_S
+from knocklet_tool.channel import LIMIT_S, PRIVATE
 from knocklet_tool.channel_ssh import SshChannel
 from knocklet_tool.errors import RefusedError
 from knocklet_tool.provision_steps import RESTART_S
@@ -17,6 +17,8 @@ from knocklet_tool.way_back import WayBack
 
 WORDS = "upgrade", "home", "--to", "root@192.168.1.1"
 NEW = "usr/lib/knocklet/new"
+INSTALL = f"opkg install --force-downgrade {PRIVATE}/knocklet_0.2.0-r1_all.ipk"
+BACK = f"opkg install --force-downgrade {PRIVATE}/before-knocklet_0.1.0-r1_all.ipk"
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_a_new_version(works, knocklet):
     before = kept(works)
     done = knocklet(*WORDS, "--yes")
     assert done.exit_code == 0, done.stderr
-    assert works.calls() == ["opkg install --force-downgrade /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk", "service restart"]
+    assert works.calls() == [INSTALL, "service restart"]
     assert works.read(NEW) == b"new" and kept(works) == before
     assert "home: 0.1.0-r1 -> 0.2.0-r1; configuration and state stay" in done.stdout
     assert "home: the engine runs, version 0.2.0, firewall nft" in done.stdout
@@ -74,7 +76,7 @@ def test_a_second_time_and_dry_run(works, knocklet):
 
 def back_again(router, done, before, why):
     assert done.exit_code == 7 and why in done.stderr and "; home has the version before again" in done.stderr
-    assert router.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert router.calls()[-2:] == [BACK, "service restart"]
     assert router.read("var/version") == b"0.1.0-r1\n" and kept(router) == before
     assert router.read(NEW) == b"old" and not router.left()
 
@@ -94,7 +96,8 @@ def test_back_when_it_does_not_run(old, knocklet):
 def test_back_when_it_cannot_be_installed(old, knocklet):
     before = kept(old)
     opkg = old.read("bin/opkg").decode()
-    old.write("bin/opkg", opkg.replace('"install "*)', '"install /var/run/knocklet-install/knocklet_"*) echo full; exit 3 ;;\n  "install "*)'), 0o755)
+    full = f'"install {PRIVATE}/knocklet_"*) echo full; exit 3 ;;\n  "install "*)'
+    old.write("bin/opkg", opkg.replace('"install "*)', full), 0o755)
     back_again(old, knocklet(*WORDS, "--yes"), before, "exit 3: full")
 
 
@@ -135,7 +138,7 @@ def test_back_when_it_does_not_report(reporting, router, knocklet, monkeypatch):
     done = knocklet(*WORDS, "--yes", "--wait", "1")
     assert done.exit_code == 7 and "the engine runs, but does not report over localhost" in done.stderr
     assert "; home has the version before again" in done.stderr
-    assert router.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert router.calls()[-2:] == [BACK, "service restart"]
     assert kept(router) == before
 
 
@@ -156,7 +159,7 @@ def test_by_itself_when_nobody_can_say_so(old, knocklet, monkeypatch):
         waiting = "until [ ! -e /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk ] ; do sleep 0.1; done"
         channel.must("back", waiting)
     assert old.read("var/version") == b"0.1.0-r1\n"
-    assert old.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+    assert old.calls()[-2:] == [BACK, "service restart"]
 
 
 def test_who_comes_too_late_hears_it(old):
@@ -167,7 +170,7 @@ def test_who_comes_too_late_hears_it(old):
         way.prepare(channel, 0)
         channel.must("arm", way.arm)
         way.take(channel)   # waits until it has
-        assert old.calls()[-2:] == ["opkg install --force-downgrade /var/run/knocklet-install/before-knocklet_0.1.0-r1_all.ipk", "service restart"]
+        assert old.calls()[-2:] == [BACK, "service restart"]
         with pytest.raises(RefusedError, match="it took too long, and goes back"):
             way.give_up(channel)
 
@@ -213,7 +216,7 @@ def test_the_same_version_whose_files_differ(works, knocklet):
     works.write(NEW, "torn")
     works.calls()
     assert knocklet(*WORDS, "--yes").exit_code == 0
-    assert works.calls() == ["opkg install --force-reinstall /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk", "service restart"]
+    assert works.calls() == [INSTALL.replace("downgrade", "reinstall"), "service restart"]
     assert works.read(NEW) == b"new"
 
 
@@ -240,7 +243,7 @@ def test_an_engine_that_its_owner_has_stopped_stays_so(works, knocklet):
     done = knocklet(*WORDS, "--yes")
     assert done.exit_code == 0, done.stderr
     assert "it does not run now, and is not started" in done.stdout
-    assert works.calls() == ["opkg install --force-downgrade /var/run/knocklet-install/knocklet_0.2.0-r1_all.ipk"]
+    assert works.calls() == [INSTALL]
     assert works.read(NEW) == b"new" and not works.left()
     assert not (works.root / "etc/enabled").exists() and not (works.root / "var/run/engine").exists()
 
@@ -254,7 +257,8 @@ def test_ctrl_c_says_what_becomes_of_it_and_the_next_time_it_is_seen_through(wor
     with monkeypatch.context() as patch:
         patch.setattr(upgrade, "_reports_in", stop)
         done = knocklet(*WORDS, "--yes")
-    assert done.exit_code == 130 and "it goes back by itself" in done.stderr and "knocklet upgrade home looks again" in done.stderr
+    assert done.exit_code == 130
+    assert "it goes back by itself" in done.stderr and "knocklet upgrade home looks again" in done.stderr
     works.calls()
     done = knocklet(*WORDS)
     assert done.exit_code == 0 and "nobody has said yet that it may stay: looking again" in done.stdout
