@@ -8,7 +8,7 @@ from typing import Any
 
 from . import target_package
 from .board_folder import Board
-from .channel import LIMIT_S, LONG_S, Channel
+from .channel import LIMIT_S, LONG_S, PRIVATE, Channel
 from .errors import RefusedError, ToolError
 from .gateway_files import CONFIG
 from .output import Output
@@ -42,6 +42,8 @@ def steps(plan: Plan) -> list[Step]:
         found.append(Step(f"installing {package}", lambda channel: _micropython(channel, package, plan)))
     if plan.package:
         found.append(Step(f"installing {wanted.package.name}", lambda channel: _package(channel, plan)))
+    if CONFIG in plan.files:
+        found.append(Step("trying its configuration", lambda channel: _try(channel, plan)))
     for path in plan.files:
         found.append(Step(f"writing {path}", lambda channel, path=path: _write(channel, path, plan)))   # type: ignore[misc]
     if plan.start:
@@ -86,6 +88,17 @@ def _package(channel: Channel, plan: Plan) -> None:
         if plan.micropython or not plan.new or channel.run(package.format.prepare, limit_s=LONG_S).code:
             raise error
         target_package.install(channel, package, plan.facts.version)
+
+
+def _try(channel: Channel, plan: Plan) -> None:
+    """By the engine that is to read it, apart from what is in force."""
+    folder = f"{PRIVATE}/try"
+    for path in (CONFIG, CLIENTS):
+        if path in plan.wanted.files:
+            channel.put(f"{folder}/{path.rpartition('/')[2]}", plan.wanted.files[path][1], 0o600)
+    interfaces = f" --interfaces {','.join(plan.facts.knocks)}" if plan.facts.knocks else ""
+    check = f"/usr/lib/knocklet/start.sh engine --check --config {folder}/config.json{interfaces}"
+    channel.must(CONFIG, f"{check}; code=$?; rm -rf {folder}; rmdir {PRIVATE} 2>/dev/null; exit $code")
 
 
 def _write(channel: Channel, path: str, plan: Plan) -> None:

@@ -211,6 +211,18 @@ def test_lists_of_packages_are_fetched_where_it_does_not_work_without(provision,
     assert router.calls() == [FIRST[2], "opkg update", *FIRST[2:]]
 
 
+def test_a_configuration_that_its_engine_does_not_take_is_not_put(provisioned, router, knocklet):
+    """Tried apart: what is in force stays."""
+    before = router.read("etc/knocklet/config.json")
+    knocklet("client", "add", "ben", "--gateway", "home", "--open", "ssh")
+    micropython = router.read("usr/bin/micropython").decode()
+    wrong = 'case "$*" in\n  *--check*) grep -q ben "$4" && echo "config.json: clients: ben"; exit 2 ;;'
+    router.write("usr/bin/micropython", micropython.replace('case "$*" in', wrong), 0o755)
+    done = provisioned("--yes")
+    assert done.exit_code == 7 and "/etc/knocklet/config.json: exit 2: config.json: clients: ben" in done.stderr
+    assert router.read("etc/knocklet/config.json") == before and router.calls() == [] and not router.left()
+
+
 def test_an_engine_that_does_not_stay_is_told(provision, router, monkeypatch):
     monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 1)
     micropython = router.read("micropython").decode()
