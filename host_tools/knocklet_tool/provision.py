@@ -63,7 +63,7 @@ def provision(
             output.result(PlanReport(channel.where, plan))
         if dry_run:
             return
-        report = DoneReport(name, plan.todo(), [])
+        report = DoneReport(name, plan.todo(), [], warnings=list(plan.doubts) if json else [])   # else they were shown
         if plan.anything:
             if not sure("go on, although of that?" if plan.doubts else "go on?", yes):
                 raise InputError("nothing was changed")
