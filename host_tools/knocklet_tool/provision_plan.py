@@ -80,6 +80,7 @@ def make(where: str, wanted: Wanted, facts: Facts, same_package: bool, now_s: fl
     plan.package = not same_package
     check_room(where, facts, wanted.package if plan.package else None, _MICROPYTHON_KB if plan.micropython else 0)
     _files(plan)
+    _zone(plan)
     plan.start = plan.micropython or plan.package or bool(plan.files) or not facts.running
     if plan.start:
         _line(plan)
@@ -133,6 +134,14 @@ def _line(plan: Plan) -> None:
     for name in plan.wanted.file.values.get("interfaces") or plan.facts.knocks:
         if name in plan.facts.down:
             plan.doubts.append(f"{name} has no line now: no knock comes by it before it has one")
+
+
+def _zone(plan: Plan) -> None:
+    """Ports that answer another way than all others show which they are."""
+    file, usual = plan.wanted.file, plan.wanted.board.model.firewall.zone
+    if plan.new and file.model.zone != usual:
+        doubt = f'zone is "{file.model.zone}" in {file.path}; of {plan.wanted.board.model.title} it usually is "{usual}"'
+        plan.doubts.append(f"{doubt}: the hidden ports are to answer as its other closed ones do")
 
 
 def _lock_out(plan: Plan) -> None:

@@ -59,6 +59,14 @@ def test_dry_run_changes_nothing_and_asks_nothing(provision, router):
     assert plan["to_do"][0] == "install micropython-mbedtls" and plan["doubts"] == [] and router.snapshot() == before
 
 
+def test_a_zone_that_is_not_the_boards_is_told(provision, owner):
+    """Else the hidden ports are the only ones that answer that way."""
+    path = owner / "home.toml"
+    path.write_text('zone = "accept"\n' + path.read_text())
+    (doubt,) = json.loads(provision("--dry-run", "--json").stdout)["doubts"]
+    assert 'zone is "accept" in ' in doubt and 'usually is "drop"' in doubt
+
+
 def test_nothing_is_done_without_a_yes(provision, router):
     before = router.snapshot()
     done = provision()
