@@ -69,9 +69,10 @@ def install(channel: Channel, package: TargetPackage, there: str, afterwards: st
     again = format_.reinstall if there == package.version else None
     command = (again or format_.install).format(file=package.path)
     channel.put(package.path, package.data, 0o600)
-    channel.must(command, _INSTALL.format(
+    told = " ".join(command.split())
+    channel.must(told, _INSTALL.format(
         command=command, said=f"{PRIVATE}/said", file=package.path, afterwards=afterwards, folder=PRIVATE
     ), limit_s=LONG_S)   # fmt: skip
     if not is_there(channel, package):
         what = f"it says that all is well, but not every file of {package.name} is there"
-        raise RefusedError(f"{channel.where}: {command}: {what}")
+        raise RefusedError(f"{channel.where}: {told}: {what}")
