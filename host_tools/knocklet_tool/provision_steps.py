@@ -10,11 +10,12 @@ from . import target_package
 from .board_folder import Board
 from .channel import LIMIT_S, LONG_S, PRIVATE, Channel
 from .errors import RefusedError, ToolError
-from .gateway_files import CONFIG
+from .gateway_files import CONFIG, FOLDER
 from .output import Output
 from .package_manager import package_manager
 from .provision_plan import CLIENTS, INSTALLED, Plan
 
+_BEFORE = f"{PRIVATE}/configuration"   # the one that was in force
 _RUNNING_S = 30
 RESTART_S = 240.0   # what starting its services may take
 RUNNING_S = 4.0 * _RUNNING_S + LIMIT_S   # what wait_for_engine takes at most
@@ -47,7 +48,7 @@ def steps(plan: Plan) -> list[Step]:
     for path in plan.files:
         found.append(Step(f"writing {path}", lambda channel, path=path: _write(channel, path, plan)))   # type: ignore[misc]
     if plan.start:
-        found.append(Step("starting it", lambda channel: start(channel, wanted.board)))
+        found.append(Step("starting it", lambda channel: _start(channel, plan)))
     return found
 
 
@@ -103,9 +104,28 @@ def _try(channel: Channel, plan: Plan) -> None:
 
 def _write(channel: Channel, path: str, plan: Plan) -> None:
     mode, data = plan.wanted.files[path]
+    if path == CONFIG and path in plan.facts.sha256:
+        keep = f"umask 077; mkdir -p {_BEFORE} && cp -p {CONFIG} {_BEFORE}/ || exit"
+        keep += f"; [ ! -e {CLIENTS} ] || cp -p {CLIENTS} {_BEFORE}/"
+        channel.must(_BEFORE, keep)
     channel.put(path, data, mode)
     if path == CONFIG and CLIENTS not in plan.wanted.files:
         channel.must(CLIENTS, f"rm -f {CLIENTS}")
+
+
+def _start(channel: Channel, plan: Plan) -> None:
+    """With the configuration before where the engine does not stay with the new one."""
+    board, there = plan.wanted.board, f"[ -e {_BEFORE}/config.json ]"
+    try:
+        start(channel, board)
+    except RefusedError as error:
+        if CONFIG not in plan.files or channel.run(there).code:
+            raise
+        back = f"mv -f {_BEFORE}/* {FOLDER}/ && rmdir {_BEFORE} || exit; rmdir {PRIVATE} 2>/dev/null; :"
+        channel.must("the configuration before", back)
+        restart(channel, board)
+        raise RefusedError(f"{error}; with the configuration before it runs again") from None
+    channel.must(_BEFORE, f"rm -rf {_BEFORE}; rmdir {PRIVATE} 2>/dev/null; :")
 
 
 def start(channel: Channel, board: Board) -> dict[str, Any]:

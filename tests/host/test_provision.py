@@ -231,6 +231,20 @@ def test_a_configuration_that_its_engine_does_not_take_is_not_put(provisioned, r
     assert router.read("etc/knocklet/config.json") == before and router.calls() == [] and not router.left()
 
 
+def test_the_configuration_before_where_the_engine_does_not_stay_with_the_new_one(provisioned, router, knocklet, monkeypatch):
+    monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 1)
+    before = router.read("etc/knocklet/config.json")
+    knocklet("client", "add", "ben", "--gateway", "home", "--open", "ssh")
+    service = router.read("etc/init.d/knocklet").decode()
+    starts = "[ ! -e /etc/knocklet/config.json ]"
+    wrong = "rm -f /var/run/engine; grep -q ben /etc/knocklet/config.json"
+    (router.root.parents[1] / "repository/boards/bare/files/etc/init.d/knocklet").write_text(service.replace(starts, wrong))
+    done = provisioned("--yes")
+    assert done.exit_code == 7 and "does not run 1 s after its start" in done.stderr
+    assert "; with the configuration before it runs again" in done.stderr
+    assert router.read("etc/knocklet/config.json") == before and (router.root / "var/run/engine").exists() and not router.left()
+
+
 def test_an_engine_that_does_not_stay_is_told(provision, router, monkeypatch):
     monkeypatch.setattr("knocklet_tool.provision_steps._RUNNING_S", 1)
     micropython = router.read("micropython").decode()
