@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import board_folder, gateway_files, image_files, package_version
+from . import board_folder, image_files, package_version, target_files
 from .board_folder import Board
 from .board_name import BoardName
 from .options import FileName, Json
@@ -30,7 +30,7 @@ class ImageReport:
     @property
     def _reports(self) -> bool:
         """Has it a broker to report to?"""
-        name = gateway_files.AGENT.rpartition("/")[2]
+        name = target_files.AGENT.rpartition("/")[2]
         return any(entry.path.endswith(name) for entry in self.written)
 
     def as_lines(self) -> list[Line]:

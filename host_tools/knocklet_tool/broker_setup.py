@@ -83,7 +83,7 @@ def setup(
     places.private_directory(directory)
     report = _write(directory, hosts, wanted, port, place.rstrip("/"))
     with settings.edit() as stored:
-        stored.broker_files = str(directory.absolute())   # where gateway_files.py looks for what a gateway's agent gets
+        stored.broker_files = str(directory.absolute())   # where target_files.py looks for what a gateway's agent gets
     Output(json).result(report)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from . import board_folder, gateway_files, package_tree, places
+from . import board_folder, package_tree, places, target_files
 from .board_folder import Board
 from .board_model import Image
 from .errors import InputError
@@ -12,8 +12,8 @@ from .package_tree import Entry
 def collect(board: Board, gateway: str) -> list[Entry]:
     """Sorted, with all folders. Raises InputError."""
     image = image_of(board)
-    found = [Entry(_place(image, path), mode, data) for path, (mode, data) in gateway_files.collect(gateway).items()]
-    private = _place(image, gateway_files.KEY).rpartition("/")[0]
+    found = [Entry(_place(image, path), mode, data) for path, (mode, data) in target_files.collect(gateway).items()]
+    private = _place(image, target_files.KEY).rpartition("/")[0]
     return package_tree.with_folders([*found, _settings(board, image), *package_tree.read_folder(board.image_files)], [private])
 
 
@@ -22,7 +22,7 @@ def write(board: Board, gateway: str, folder: Path) -> list[Entry]:
     entries = collect(board, gateway)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in gateway_files.ALL:   # of another gateway, from before
+        for path in target_files.ALL:   # of another gateway, from before
             (folder / _place(image_of(board), path)).unlink(missing_ok=True)
         for entry in entries:
             path = folder / entry.path

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from . import (
-    gateway_files,
     kept_package,
     provision_plan,
     provision_proof,
     provision_steps,
     settings,
     target_board,
+    target_files,
     target_package,
     target_way,
 )
@@ -21,13 +21,13 @@ from .board_image_files import image_files_
 from .channel import Channel
 from .errors import NO_ANSWER, InputError
 from .gateway_file import GatewayFile
-from .gateway_files import AGENT
 from .knock_from import knock_from as knock_from_
 from .options import FileName, Json
 from .output import Output
 from .provision_plan import Plan, Wanted
 from .provision_report import DoneReport, PlanReport
 from .question import sure
+from .target_files import AGENT
 from .target_way import IMAGE, SSH, BoardOption, DryRun, To, Via, Yes
 
 _KnockFrom = Annotated[
@@ -55,7 +55,7 @@ def provision(
     output = Output(json)
     file = GatewayFile.load(name)
     stored = settings.load()
-    files = gateway_files.collect(name)
+    files = target_files.collect(name)
     with target_way.channel(via, to, file.model.ssh, board) as channel:
         with output.working(f"looking at {channel.where}"):
             plan = _look(channel, file, files, board)

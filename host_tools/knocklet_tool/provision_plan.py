@@ -8,9 +8,9 @@ from typing import Any
 from .board_folder import Board
 from .errors import RefusedError
 from .gateway_file import GatewayFile
-from .gateway_files import AGENT, CONFIG, FOLDER, KEY
-from .package_manager import package_manager
 from .target_facts import MICROPYTHON, Facts
+from .target_files import AGENT, CONFIG, FOLDER, KEY
+from .target_manager import package_manager
 from .target_package import TargetPackage
 
 CLOCK_S = 60   # what a signed packet may be off

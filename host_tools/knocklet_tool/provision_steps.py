@@ -10,10 +10,10 @@ from . import target_package
 from .board_folder import Board
 from .channel import LIMIT_S, LONG_S, PRIVATE, Channel
 from .errors import RefusedError, ToolError
-from .gateway_files import CONFIG, FOLDER
 from .output import Output
-from .package_manager import package_manager
 from .provision_plan import CLIENTS, INSTALLED, Plan
+from .target_files import CONFIG, FOLDER
+from .target_manager import package_manager
 
 _BEFORE = f"{PRIVATE}/configuration"   # the one that was in force
 _RUNNING_S = 30

@@ -8,7 +8,7 @@ import typer
 
 from knocklet.wire.topics import DISCOVERY, HOME_ASSISTANT, RETAINED, STATUS, topic
 
-from . import provision_steps, removal_steps, settings, target_board, target_way, workspace
+from . import provision_steps, settings, target_board, target_way, unprovision_steps, workspace
 from .errors import BrokerError, InputError
 from .mqtt import Link
 from .options import Json, Name
@@ -63,7 +63,7 @@ def unprovision(
     output = Output(json)
     with target_way.channel(via, to, file.model.ssh if file else "", board) as channel:
         stays: list[str] = []
-        todo = removal_steps.steps(*target_board.look(channel, board), stays)
+        todo = unprovision_steps.steps(*target_board.look(channel, board), stays)
         for step in todo if dry_run or not json else ():
             output.message(f"  to do: {step.title}")
         if dry_run:

@@ -7,13 +7,12 @@ import typer
 
 from knocklet import VERSION
 
-from . import kept_package, provision_proof, provision_steps, settings, target_board, target_package, target_way, way_back
+from . import kept_package, provision_proof, provision_steps, settings, target_board, target_package, target_way, upgrade_back
 from .board_folder import Board
 from .channel import LIMIT_S, Channel
 from .errors import InputError, NetworkError, RefusedError, ToolError
 from .event_report import short
 from .gateway_file import GatewayFile
-from .gateway_files import AGENT
 from .options import FileName, Json
 from .output import Line, Output
 from .provision_plan import check_room
@@ -21,8 +20,9 @@ from .provision_report import DoneReport
 from .provision_steps import RESTART_S, RUNNING_S, Step
 from .question import sure
 from .sealed_request import command
+from .target_files import AGENT
 from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
-from .way_back import WayBack
+from .upgrade_back import WayBack
 
 _NOW_S = 5.0
 _WAIT_S, _LONGEST_WAIT_S = 60, 120
@@ -90,7 +90,7 @@ def upgrade(
             before = kept_package.of(name, package.format, channel)
             needed = not target_package.is_there(channel, package)
             plan = UpgradePlan(name, facts.version, package.version, needed, before is not None)
-            plan.pending = not needed and way_back.pending(channel)
+            plan.pending = not needed and upgrade_back.pending(channel)
         if not facts.there:
             raise RefusedError(f"{channel.where}: no Knocklet is there; knocklet provision {name}")
         if not facts.running:
@@ -104,7 +104,7 @@ def upgrade(
             stored = settings.load()
             ask = AGENT in facts.sha256 and bool(stored.broker) and name in stored.gateways
             _reports_in(channel, found, report, ask, wait, output)
-            way_back.finish(channel)
+            upgrade_back.finish(channel)
         else:
             before_kb = len(before.data) // 1024 + 1 if before else 0
             check_room(channel.where, facts, package, more_tmp_kb=before_kb)

@@ -7,7 +7,7 @@ import time
 import pytest
 from host.bare_router import STATUS
 
-from knocklet_tool import gateway_files, package_version, settings
+from knocklet_tool import package_version, settings, target_files
 from knocklet_tool.channel import PRIVATE
 
 PACKAGE = package_version.file_name("ipk")
@@ -37,7 +37,7 @@ def test_from_bare_to_working(provision, router):
     done = provision("--yes")
     assert done.exit_code == 0, done.stderr
     assert router.calls() == FIRST
-    for path, (mode, data) in gateway_files.collect("home").items():
+    for path, (mode, data) in target_files.collect("home").items():
         assert router.read(path[1:]) == data
         assert (router.root / path[1:]).stat().st_mode & 0o7777 == mode == 0o600
     assert (router.root / "etc/knocklet").stat().st_mode & 0o7777 == 0o700
@@ -184,7 +184,7 @@ def test_a_clock_that_is_far_off_is_set_where_no_ntp_is(provision, router):
 
 def test_no_secret_is_on_a_command_line(provision, router):
     assert provision("--yes").exit_code == 0
-    config = json.loads(gateway_files.collect("home")["/etc/knocklet/config.json"][1])
+    config = json.loads(target_files.collect("home")["/etc/knocklet/config.json"][1])
     secrets = [settings.load().gateway("home").key.hex(), config["clients"]["anna"]["key"]]
     sent = router.sent.read_bytes()
     assert len(sent) > 1000
@@ -383,4 +383,4 @@ def test_ssh_in_the_gateways_file(owner, router, knocklet):
     path.write_text(text.replace('# ssh = "root@192.168.1.1"', 'ssh = "root@lan-side"'))
     done = knocklet("provision", "home", "--dry-run")
     assert done.exit_code == 0 and "home, at root@lan-side:" in done.stdout
-    assert b"lan-side" not in gateway_files.collect("home")["/etc/knocklet/config.json"][1]
+    assert b"lan-side" not in target_files.collect("home")["/etc/knocklet/config.json"][1]

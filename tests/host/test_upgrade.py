@@ -13,7 +13,7 @@ from knocklet_tool.channel import LIMIT_S, PRIVATE
 from knocklet_tool.channel_ssh import SshChannel
 from knocklet_tool.errors import RefusedError
 from knocklet_tool.provision_steps import RESTART_S
-from knocklet_tool.way_back import WayBack
+from knocklet_tool.upgrade_back import WayBack
 
 WORDS = "upgrade", "home", "--to", "root@192.168.1.1"
 NEW = "usr/lib/knocklet/new"
@@ -222,7 +222,7 @@ def test_the_same_version_whose_files_differ(works, knocklet):
 
 def test_a_package_manager_that_is_busy_when_the_time_is_over(old, monkeypatch):
     """It is tried again, and the package stays for that."""
-    monkeypatch.setattr("knocklet_tool.way_back._PAUSE_S", 0.1)
+    monkeypatch.setattr("knocklet_tool.upgrade_back._PAUSE_S", 0.1)
     old.write("usr/lib/knocklet/torn", "")
     with SshChannel("root@x") as channel:
         board = boards.load("bare")

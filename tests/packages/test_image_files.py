@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from knocklet_tool import board_folder, gateway_files, places, settings
+from knocklet_tool import board_folder, places, settings, target_files
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
@@ -50,7 +50,7 @@ def test_what_is_written(owner, knocklet):
         "etc/knocklet/ssh_host_config.json": 0o600, "etc/knocklet/ssh_host_key": 0o600,
         "etc/knocklet/ssh_host_agent.json": 0o600,
     }  # fmt: skip
-    for path, (_, data) in gateway_files.collect("home").items():
+    for path, (_, data) in target_files.collect("home").items():
         assert (folder / "etc/knocklet" / f"ssh_host_{Path(path).name}").read_bytes() == data
     assert "option enabled '1'" in (folder / "etc/config/knocklet").read_text()
     lines = result.stdout.splitlines()
@@ -61,7 +61,7 @@ def test_what_is_written(owner, knocklet):
         "then: make image FILES=files/",
         "The image holds home's secrets, as this folder does: whoever has it can open every door.",
     ]
-    for _, data in gateway_files.collect("home").values():
+    for _, data in target_files.collect("home").values():
         assert data.decode("latin-1") not in result.output
 
 
@@ -147,7 +147,7 @@ def first_boot(root):
 
 def test_the_builder_leaves_no_secret_readable(flashed):
     """Not in the image either: what is overwritten at the first boot is still in /rom."""
-    secrets = [data for _, data in gateway_files.collect("home").values()]
+    secrets = [data for _, data in target_files.collect("home").values()]
     for path in flashed.rglob("*"):
         assert not path.is_file() or not path.stat().st_mode & 0o077 or path.read_bytes() not in secrets, path
 
@@ -159,7 +159,7 @@ def test_first_boot(flashed):
         "etc": 0o755, "etc/config": 0o755, "etc/knocklet": 0o700, "etc/config/knocklet": 0o600,
         "etc/knocklet/config.json": 0o600, "etc/knocklet/key": 0o600, "etc/knocklet/agent.json": 0o600,
     }  # fmt: skip
-    assert {path: (0o600, (flashed / path[1:]).read_bytes()) for path in gateway_files.ALL} == gateway_files.collect("home")
+    assert {path: (0o600, (flashed / path[1:]).read_bytes()) for path in target_files.ALL} == target_files.collect("home")
     assert first_boot(flashed) == 0   # power went before OpenWrt had removed it
     assert set(modes(flashed)) == set(found) | {"etc/uci-defaults", "etc/uci-defaults/99-knocklet"}
 

@@ -6,11 +6,11 @@ from . import target_package
 from .board_folder import Board
 from .channel import LONG_S, Channel
 from .errors import RefusedError
-from .gateway_files import FOLDER
-from .package_manager import package_manager
 from .provision_plan import INSTALLED
 from .provision_steps import Step
 from .target_facts import Facts
+from .target_files import FOLDER
+from .target_manager import package_manager
 from .target_package import TargetPackage
 
 _LIBRARY = "/usr/lib/knocklet"
