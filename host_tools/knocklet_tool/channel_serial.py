@@ -228,8 +228,8 @@ class SerialChannel(Channel):
 
     def _read(self, wait_s: float) -> bool:
         """Did anything come?"""
-        self._serial.timeout = wait_s
         try:
+            self._serial.timeout = wait_s
             data = self._serial.read(max(1, self._serial.in_waiting))
             self._heard += data
             return bool(data)

@@ -173,6 +173,19 @@ def test_a_line_that_goes(console):
             channel.run("true")
 
 
+def test_a_line_that_goes_between_two_answers(console, monkeypatch):
+    """pyserial looks at the line already when it is told how long to wait."""
+
+    def gone(serial, wait_s):
+        raise OSError(5, "Input/output error")
+
+    with SerialChannel(console.port, BAUD) as channel:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(channel._serial), "timeout", property(lambda serial: 1, gone))
+            with pytest.raises(NetworkError, match="the line is gone"):
+                channel._read(1)
+
+
 def test_provision_over_it(owner, console, router, knocklet):
     words = "provision", "home", "--via", "serial", "--to", console.port
     before = router.snapshot()

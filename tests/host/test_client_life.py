@@ -28,7 +28,11 @@ index = 2
 port = 8080
 to = "192.168.1.50:80"
 """
-TODAY = time.strftime("%Y-%m-%d")
+
+
+def today():
+    """When it is asked for: a whole run may go on over midnight."""
+    return time.strftime("%Y-%m-%d")
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_revoke(file, anna, knocklet):
     assert (result.stdout, result.stderr) == ("", told)
     prints = anna.fingerprints()
     assert file.read_text() == HOME + (
-        f'\n[revoked]\nanna-{TODAY} = "{prints[""]}"\nanna-fwknop-{TODAY} = "{prints["fwknop"]}"\n'
+        f'\n[revoked]\nanna-{today()} = "{prints[""]}"\nanna-fwknop-{today()} = "{prints["fwknop"]}"\n'
     )
     assert given()["revoked"] == sorted(prints.values()) and "clients" not in given()
     made = policy.load(json.dumps(given() | {"clients": {"anna": anna.as_json()}}).encode())   # an old file comes back
@@ -122,7 +126,7 @@ def test_rotate(file, anna, knocklet):
     assert given()["revoked"] == sorted(anna.fingerprints().values())
     assert given()["clients"]["anna"]["key"] == new.key.hex()
     knocklet("client", "rotate", "anna")   # twice on a day
-    assert f"anna-{TODAY}-2" in file.read_text() and f"anna-fwknop-{TODAY}-2" in file.read_text()
+    assert f"anna-{today()}-2" in file.read_text() and f"anna-fwknop-{today()}-2" in file.read_text()
     assert len(given()["revoked"]) == 4
 
 
