@@ -95,6 +95,7 @@ def _provisioned(home):
         "--host", home.lab.gateway.ip4,
     )  # fmt: skip
     with _on(home, home.disk("provisioned", home.bare), PROMPT) as board:
+        board.wait_for_ssh()
         *ssh, to = map(str, board.ssh_command())
         home.owner.environment["KNOCKLET_SSH"] = shlex.join(ssh)
         began = time.perf_counter()

@@ -74,7 +74,7 @@ class Home:
         board = Board(self.lab, self.disk("installing", self.bare), self.initrd)
         board.power_on()
         try:
-            board.expect(PROMPT)
+            board.wait_for_ssh()
             board.put("/tmp/knocklet.deb", self.package().read_bytes())
             board.ssh("/usr/bin/dpkg -i /tmp/knocklet.deb")
             for name in ("config.json", "clients.json", "key", "agent.json"):

@@ -3,7 +3,6 @@
 import shlex
 
 import pytest
-from board.home import PROMPT
 
 from lab.board import Board
 from lab.owner import NAME
@@ -44,7 +43,7 @@ def first_knock(home):
 
 def test_by_ssh_and_off_again(home, bare, provision, monkeypatch):
     bare.power_on()
-    bare.expect(PROMPT)
+    bare.wait_for_ssh()
     command = bare.ssh_command()
     monkeypatch.setitem(home.owner.environment, "KNOCKLET_SSH", shlex.join(map(str, command[:-1])))
     by_ssh = ["--to", command[-1]]
@@ -65,6 +64,6 @@ def test_by_ssh_and_off_again(home, bare, provision, monkeypatch):
 def test_by_its_serial_console(home, bare, provision):
     bare.power_on(console="pty")
     port = bare.expect(rb"redirected to (/dev/pts/\d+)")[1].decode()
-    wait_until(lambda: bare.ssh("true", check=False).returncode == 0, "it has booted", timeout_s=60, interval_s=0.2)
+    bare.wait_for_ssh()
     provision("--via", "serial", "--to", port, "--yes")
     assert first_knock(home) == "open"

@@ -23,6 +23,7 @@ from pathlib import Path
 from . import wiring
 from .host import LabError
 from .lab import Lab
+from .waiting import wait_until
 
 _KERNEL = Path(__file__).resolve().parent.parent.parent / "build" / "boards" / "qemu_arm64" / "kernel"
 _MAC = "02:00:00:00:01:{:02x}"  # of eth1 and eth2; eth0 has the lab's gateway's
@@ -166,6 +167,10 @@ class Board:
                    "ServerAliveInterval=2", "ServerAliveCountMax=3")  # fmt: skip
         given = [word for option in options for word in ("-o", option)]
         return ["ssh", "-i", self.lab.key, *given, f"root@{_MGMT}", *words]
+
+    def wait_for_ssh(self):
+        """After power-on: its network may answer later than its console."""
+        wait_until(lambda: self.ssh("true", check=False).returncode == 0, "ssh answers", timeout_s=60, interval_s=0.1)
 
     def ssh(self, command, check=True, **options):
         """Run a line of shell on the board. LabError with what it said when it fails."""
