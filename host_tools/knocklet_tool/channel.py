@@ -4,6 +4,7 @@ Nothing secret is in a script: what it starts is seen in process lists there. Wh
 """
 
 import shlex
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from .errors import NetworkError, RefusedError
@@ -44,20 +45,20 @@ class Done:
         return lines[-1][:200] if lines else "it says nothing"
 
 
-class Channel:
+class Channel(ABC):
     """A context: open from `with` to its end."""
 
     where: str   # as a person calls it
 
+    @abstractmethod
     def run(self, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
         """`script` by the shell there, with `data` as its standard input. Raises NetworkError."""
-        raise NotImplementedError
 
-    def __enter__(self) -> "Channel":
-        return self
+    @abstractmethod
+    def __enter__(self) -> "Channel": ...
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
 
     def must(self, what: str, script: str, data: bytes = b"", limit_s: float = LIMIT_S) -> Done:
         """As run(), its errors among the output. Raises RefusedError with the last line when the exit code is not 0."""

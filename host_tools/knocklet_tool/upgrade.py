@@ -20,7 +20,9 @@ from .provision_report import DoneReport
 from .provision_steps import RESTART_S, RUNNING_S, Step
 from .question import sure
 from .sealed_request import command
+from .target_facts import Facts
 from .target_files import AGENT
+from .target_package import TargetPackage
 from .target_way import SSH, BoardOption, DryRun, To, Via, Yes
 from .upgrade_back import WayBack
 
@@ -85,57 +87,102 @@ def upgrade(
     file = GatewayFile.load(name)
     with target_way.channel(via, to, file.model.ssh, board) as channel:
         with output.working(f"looking at {channel.where}"):
-            facts, found, format_name = target_board.look(channel, board)
-            package = target_package.make(found, format_name)
-            before = kept_package.of(name, package.format, channel)
-            needed = not target_package.is_there(channel, package)
-            plan = UpgradePlan(name, facts.version, package.version, needed, before is not None)
-            plan.pending = not needed and upgrade_back.pending(channel)
-        if not facts.there:
+            at = _look(name, channel, board)
+            plan = _plan(at)
+        if not at.facts.there:
             raise RefusedError(f"{channel.where}: no Knocklet is there; knocklet provision {name}")
-        if not facts.running:
-            plan.doubts.append("it does not run now, and is not started: whether the new one works is not seen")
-        if dry_run or not json or not (plan.needed or plan.pending):
+        todo = plan.needed or plan.pending
+        if dry_run or not json or not todo:
             output.result(plan)
-        if dry_run or not (plan.needed or plan.pending):
+        if dry_run or not todo:
             return
         report = DoneReport(name, [f"{plan.before} -> {plan.after}"], [])
         if plan.pending:
-            stored = settings.load()
-            ask = AGENT in facts.sha256 and bool(stored.broker) and name in stored.gateways
-            _reports_in(channel, found, report, ask, wait, output)
-            upgrade_back.finish(channel)
+            _see_through(at, report, wait, output)
         else:
-            before_kb = len(before.data) // 1024 + 1 if before else 0
-            check_room(channel.where, facts, package, more_tmp_kb=before_kb)
-            if not sure("upgrade?" if before else "upgrade, without a way back?", yes):
+            _check_room(at)
+            if not sure("upgrade?" if at.before else "upgrade, without a way back?", yes):
                 raise InputError("nothing was changed")
-            ask = facts.running and AGENT in facts.sha256 and _reports_now(name, output)
-            way = WayBack(found, before, facts.running) if before else None
-            if way:
-                prepare = Step("keeping the way back", lambda channel: way.prepare(channel, _TIMER_S))
-                provision_steps.do(channel, [prepare], output)
-            arm = way.arm if way else ""
-            install = lambda channel: target_package.install(channel, package, facts.version, arm)   # noqa: E731
-            todo = [Step(f"installing {package.name}", install)]
-            if facts.running:
-                todo.append(Step("starting it", lambda channel: provision_steps.restart(channel, found)))
-            try:
-                provision_steps.do(channel, todo, output)
-                if facts.running:
-                    _reports_in(channel, found, report, ask, wait, output)
-                if way:
-                    way.give_up(channel)
-            except ToolError as error:
-                if way is None:
-                    raise
-                raise _went_back(name, way, channel, found if facts.running else None, error, output) from None
-            except KeyboardInterrupt:
-                if arm:
-                    output.message(f"{name}: {_BY_ITSELF}; knocklet upgrade {name} looks again whether it may stay")
-                raise
-    kept_package.keep(name, package)
+            _bring(at, report, wait, output)
+    kept_package.keep(name, at.package)
     output.result(report)
+
+
+@dataclass
+class _Target:
+    """A gateway, and the package it is to have. `before`: the one to go back to, None where there is none."""
+
+    name: str
+    channel: Channel
+    board: Board
+    facts: Facts
+    package: TargetPackage
+    before: TargetPackage | None
+
+
+def _look(name: str, channel: Channel, board: str | None) -> _Target:
+    """Nothing is changed. Raises InputError, NetworkError, RefusedError."""
+    facts, found, format_name = target_board.look(channel, board)
+    package = target_package.make(found, format_name)
+    return _Target(name, channel, found, facts, package, kept_package.of(name, package.format, channel))
+
+
+def _check_room(at: _Target) -> None:
+    """Also for the package before, which lies there meanwhile. Raises RefusedError."""
+    before_kb = len(at.before.data) // 1024 + 1 if at.before else 0
+    check_room(at.channel.where, at.facts, at.package, more_tmp_kb=before_kb)
+
+
+def _plan(at: _Target) -> UpgradePlan:
+    """Raises NetworkError."""
+    needed = not target_package.is_there(at.channel, at.package)
+    plan = UpgradePlan(at.name, at.facts.version, at.package.version, needed, at.before is not None)
+    plan.pending = not needed and upgrade_back.pending(at.channel)
+    if not at.facts.running:
+        plan.doubts.append("it does not run now, and is not started: whether the new one works is not seen")
+    return plan
+
+
+def _see_through(at: _Target, report: DoneReport, wait_s: float, output: Output) -> None:
+    """An upgrade that was broken off when all was installed: it may stay when it reports in. Raises ToolError."""
+    stored = settings.load()
+    ask = AGENT in at.facts.sha256 and bool(stored.broker) and at.name in stored.gateways
+    _reports_in(at, report, ask, wait_s, output)
+    upgrade_back.finish(at.channel)
+
+
+def _bring(at: _Target, report: DoneReport, wait_s: float, output: Output) -> None:
+    """Install it, and go back when it does not report in. Raises ToolError."""
+    ask = at.facts.running and AGENT in at.facts.sha256 and _reports_now(at.name, output)
+    way = WayBack(at.board, at.before, at.facts.running) if at.before else None
+    if way:
+        provision_steps.do(at.channel, [Step("keeping the way back", lambda channel: way.prepare(channel, _TIMER_S))], output)
+    try:
+        provision_steps.do(at.channel, _steps(at, way.arm if way else ""), output)
+        if at.facts.running:
+            _reports_in(at, report, ask, wait_s, output)
+        if way:
+            way.give_up(at.channel)
+    except ToolError as error:
+        if way is None:
+            raise
+        raise _went_back(at, way, error, output) from None
+    except KeyboardInterrupt:
+        if way and way.arm:
+            output.message(f"{at.name}: {_BY_ITSELF}; knocklet upgrade {at.name} looks again whether it may stay")
+        raise
+
+
+def _steps(at: _Target, arm: str) -> list[Step]:
+    """arm: what starts the time of the way back, once it is installed."""
+
+    def install(channel: Channel) -> None:
+        target_package.install(channel, at.package, at.facts.version, arm)
+
+    steps = [Step(f"installing {at.package.name}", install)]
+    if at.facts.running:
+        steps.append(Step("starting it", lambda channel: provision_steps.restart(channel, at.board)))
+    return steps
 
 
 def _reports_now(name: str, output: Output) -> bool:
@@ -149,26 +196,27 @@ def _reports_now(name: str, output: Output) -> bool:
         return False
 
 
-def _reports_in(channel: Channel, board: Board, report: DoneReport, ask: bool, wait_s: int, output: Output) -> None:
+def _reports_in(at: _Target, report: DoneReport, ask: bool, wait_s: float, output: Output) -> None:
     """By its own word there, and over the broker where it can be asked. Raises ToolError when it does not."""
-    status = provision_steps.wait_for_engine(channel, board)
+    status = provision_steps.wait_for_engine(at.channel, at.board)
     if status.get("version") != VERSION:
-        raise RefusedError(f"{channel.where}: version {short(status.get('version'))} runs; allowed: {VERSION}")
+        raise RefusedError(f"{at.channel.where}: version {short(status.get('version'))} runs; allowed: {VERSION}")
     provision_proof.from_status(report, status)
     if ask:
         with output.working("waiting for its report"):
             provision_proof.over_the_broker(report, settings.load(), output, wait_s)
 
 
-def _went_back(name: str, way: WayBack, channel: Channel, board: Board | None, error: ToolError, output: Output) -> ToolError:
-    """board: None where it did not run before."""
+def _went_back(at: _Target, way: WayBack, error: ToolError, output: Output) -> ToolError:
+    """Started again only where it ran before."""
+    runs = at.facts.running
     try:
         with output.working("going back"):
-            way.take(channel)
-            if board:
-                provision_steps.wait_for_engine(channel, board)
-        return RefusedError(f"{error}; {name} has the version before again")
+            way.take(at.channel)
+            if runs:
+                provision_steps.wait_for_engine(at.channel, at.board)
+        return RefusedError(f"{error}; {at.name} has the version before again")
     except NetworkError as lost:
-        return NetworkError(f"{error}; {lost}{f'; {name}: {_BY_ITSELF}' if board else ''}")
+        return NetworkError(f"{error}; {lost}{f'; {at.name}: {_BY_ITSELF}' if runs else ''}")
     except ToolError as again:
         return RefusedError(f"{error}; going back did not work either: {again}")
