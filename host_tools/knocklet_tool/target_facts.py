@@ -34,6 +34,9 @@ for each in nft iptables ipset fw4; do has $each && say firewall $each; done
 if has micropython; then
   micropython -c '@MICROPYTHON@' 2>/dev/null
 fi
+has opkg && say version "$(opkg status knocklet 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)"
+has apk && say version "$(apk list -I knocklet 2>/dev/null | sed -n 's/^knocklet-\([0-9][^ ]*\) .*/\1/p' | head -n 1)"
+has dpkg && say version "$(dpkg-query -W -f '${Version}' knocklet 2>/dev/null)"
 say flash_kb "$(free /usr/lib)"
 say tmp_kb "$(free /var/run)"
 say memory_kb "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
@@ -71,13 +74,6 @@ if {test}; then
   say board {name}
   for each in $({interfaces}); do say knocks "$each"; done
   ({running}) >/dev/null 2>&1 && say running 1
-  for manager in opkg apk dpkg; do
-    has $manager && case $manager in
-      opkg) say version "$(opkg status knocklet 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)" ;;
-      apk) say version "$(apk list -I knocklet 2>/dev/null | sed -n 's/^knocklet-\\([0-9][^ ]*\\) .*/\\1/p' | head -n 1)" ;;
-      dpkg) say version "$(dpkg-query -W -f '${{Version}}' knocklet 2>/dev/null)" ;;
-    esac
-  done
 fi
 """
 

@@ -8,7 +8,7 @@ from .errors import InputError
 FOLDER = "/etc/knocklet"   # mode 0700
 CONFIG, KEY, AGENT = f"{FOLDER}/config.json", f"{FOLDER}/key", f"{FOLDER}/agent.json"
 ALL = CONFIG, KEY, AGENT
-PRIVATE = 0o600
+_MODE = 0o600
 
 
 def collect(name: str) -> dict[str, tuple[int, bytes]]:
@@ -18,9 +18,9 @@ def collect(name: str) -> dict[str, tuple[int, bytes]]:
     gateway = settings.load().gateway(name)
     if gateway.key is None:
         raise InputError(f"only the collector's key of {name} is known here; allowed: where knocklet gateway add {name} ran")
-    found = {CONFIG: (PRIVATE, gateway_file.load(name).plaintext()), KEY: (PRIVATE, gateway.key)}
+    found = {CONFIG: (_MODE, gateway_file.load(name).plaintext()), KEY: (_MODE, gateway.key)}
     agent = _agent(name)
-    return found if agent is None else found | {AGENT: (PRIVATE, agent)}
+    return found if agent is None else found | {AGENT: (_MODE, agent)}
 
 
 def _agent(name: str) -> bytes | None:
