@@ -7,7 +7,6 @@ import random
 import shlex
 import tempfile
 import time
-from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -45,15 +44,8 @@ def measure():
     ]
 
 
-@contextmanager
 def _on(home, disk, until):
-    board = Board(home.lab, disk, home.initrd)
-    board.power_on()
-    try:
-        board.expect(until, timeout_s=60)
-        yield board
-    finally:
-        board.power_cut()
+    return Board(home.lab, disk, home.initrd).on(until)
 
 
 def _boots(home):

@@ -77,13 +77,9 @@ def home(tmp_path_factory):
 def board(home, request):
     """On, and ready; what the tests of one file do to it the next ones of that file find."""
     board = Board(home.lab, home.disk(Path(request.path).stem), home.initrd)
-    board.power_on()
-    try:
-        board.expect(READY, timeout_s=60)
+    with board.on(READY):
         yield board
-    finally:
-        board.power_cut()
-        board.disk.unlink()
+    board.disk.unlink()
 
 
 @pytest.fixture

@@ -11,18 +11,6 @@ from knocklet_tool.errors import InputError
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
 
-@pytest.fixture
-def owner(gateways, knocklet):
-    """A workspace with the gateway home, which has a service and a client."""
-    for words in (
-        ("init", "--gateway", "home", "--host", "home.example.net", "--interface", "wan0"),
-        ("gateway", "add", "home"),
-        ("client", "add", "anna", "--gateway", "home", "--open", "ssh"),
-    ):
-        assert knocklet(*words).exit_code == 0, words
-    return gateways
-
-
 def test_configuration_and_key(owner):
     files = target_files.collect("home")
     assert set(files) == {"/etc/knocklet/config.json", "/etc/knocklet/key"}

@@ -124,6 +124,16 @@ class Board:
         with self._heard:
             self._heard.notify_all()
 
+    @contextlib.contextmanager
+    def on(self, until):
+        """On as long as the block lasts, from when the console has said `until`."""
+        self.power_on()
+        try:
+            self.expect(until, timeout_s=60)
+            yield self
+        finally:
+            self.power_cut()
+
     def power_cut(self):
         """kill -9: what the board had not written to its disk is lost."""
         if self.process:

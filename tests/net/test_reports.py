@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from net.clients import write_store
+from net.clients import in_use
 from net.marks import one_firewall
 
 from knocklet.core import agent_messages
@@ -38,9 +38,7 @@ def config(config):
 @pytest.fixture
 def engine(engine):
     engine.write_key(KEY)
-    write_store(engine.state_dir)  # of a gateway that was in use before, and whose clock is right
-    engine.trust_clock()
-    return engine
+    return in_use(engine)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from net.clients import PORT, write_store
+from net.clients import PORT, in_use
 from net.fake_clock import QuickTime
 from net.marks import one_firewall
 
@@ -30,9 +30,7 @@ def config(config, anna):
 @pytest.fixture
 def engine(engine):
     engine.write_key(KEY)
-    write_store(engine.state_dir)  # of a gateway that was in use before, and whose clock is right
-    engine.trust_clock()
-    return engine
+    return in_use(engine)
 
 
 def test_opens_and_reports_nothing(lab, engine, anna):
