@@ -10,6 +10,7 @@
 set -u
 
 run=/var/run/knocklet
+many=5
 here=$(readlink -f "$0")
 here=${here%/*}
 
@@ -19,7 +20,7 @@ fail() { echo "knocklet: $2" >&2; exit "$1"; }
 # has PROGRAM
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Prints the starts within ten minutes, this one last, at most five. By uptime: the clock may be set meanwhile.
+# Prints the starts within ten minutes, this one last, at most as many as make it safe. By uptime: the clock may be set meanwhile.
 starts() {
     read -r now _ </proc/uptime
     now=${now%.*}
@@ -32,7 +33,7 @@ starts() {
         done <"$run/starts"
     fi
     # shellcheck disable=SC2086  # numbers, split on purpose
-    printf '%s\n' $recent "$now" | tail -n 5
+    printf '%s\n' $recent "$now" | tail -n $many
 }
 
 part=${1-}
@@ -76,7 +77,7 @@ if [ "$stays" = engine ]; then
     recent=$(starts)
     # Where it cannot be written every start is the first; the engine says what is wrong with the directory.
     { [ -d "$run" ] || mkdir -m 700 "$run"; echo "$recent" >"$run/starts"; } 2>/dev/null
-    if [ "$(echo "$recent" | wc -l)" -ge 5 ]; then set -- "$@" --safe; fi
+    if [ "$(echo "$recent" | wc -l)" -ge $many ]; then set -- "$@" --safe; fi
 fi
 
 exec micropython "$@"
