@@ -104,7 +104,8 @@ def test_garbage(lab, dut, family, unlimited):
             wire.send(*made)
             sent += len(made)
             assert dut.process.poll() is None, kind
-    assert lab.received_from_wan() - received == sent > 7000
+    # The hosts' kernels have a word now and then (MLD, neighbour discovery): there may be more.
+    assert lab.received_from_wan() - received >= sent > 7000
     as_before(lab, dut)
 
 
