@@ -40,7 +40,7 @@ def silence(lab):
         sent = lab.sent_to_wan() - before
         heard = heard_before(wire)
     assert [frame.hex(" ") for frame in heard if not resolves(frame)] == []
-    assert sent == len(heard)
+    assert sent <= len(heard)  # nothing unheard; more, when it spoke between the two looks
 
 
 def heard_before(wire):
