@@ -19,6 +19,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -260,12 +261,20 @@ def heard(_pexpect_logfile):
 
 
 @pytest.fixture
-def engine(lab, config, bits, tmp_path, heard, _pexpect_logfile, test_case_name):
+def dut_directory():
+    """The engine's, which other users may pass through. Not tmp_path: any pytest that starts shuts that to the others."""
+    with tempfile.TemporaryDirectory(prefix="knocklet-dut-") as made:
+        os.chmod(made, 0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def engine(lab, config, bits, dut_directory, heard, _pexpect_logfile, test_case_name):
     """An engine with its configuration written, not started yet."""
     engine = EngineDut(
         lab,
         BUILD / "micropython" / str(bits) / "micropython",
-        tmp_path,
+        dut_directory,
         msg_queue=heard,
         pexpect_proc=heard,
         pexpect_logfile=_pexpect_logfile,

@@ -39,8 +39,6 @@ def config(config):
 def engine(engine):
     engine.write_key(KEY)
     engine.wrapper = TWO
-    for parent in list(engine.run_dir.parents)[:-2]:  # the agent's user must get as far as <run_dir>-agent
-        parent.chmod(parent.stat().st_mode | 0o011)
     return engine
 
 
