@@ -29,7 +29,7 @@ done
 cd ../..
 find $new -name '*.mpy' -exec .venv/bin/python scripts/shrink_mpy.py {} +
 cp $shrunk/*.py $new/
-sed '2,$ { /^ *#/d; /^$/d }' firmware/start.sh >$new/start.sh
+sed '2,$ { s/^ *//; /^#/d; /^$/d }' firmware/start.sh >$new/start.sh
 chmod 755 $new/start.sh
 
 stale=$(comm -13 <(cd $new && find . -type f | sort) <(cd build/firmware && find . -type f | sort))

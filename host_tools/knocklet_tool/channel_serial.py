@@ -147,7 +147,13 @@ class SerialChannel(Channel):
             self._type(f"printf '{line}' >{number:02}")
         self._type("cat [0-9]* >server; cd /")
         self._write(f" sh {self._folder}/server {self._folder} {self._mark}\n".encode())
-        self._await(rb"0", _WAIT_S)
+        for _ in range(_TIMES):
+            try:
+                self._await(rb"0", _WAIT_S)
+                return
+            except _Silence:
+                self._write(b"\npart\n")   # it may have been said, and lost
+        raise too_long(self.where, _TIMES * _WAIT_S)
 
     def _type(self, line: str) -> None:
         """It may be typed twice, when the answer was lost."""

@@ -115,6 +115,20 @@ def test_micropython_is_gone(home, dut):
     dut.expect_exact(READY.decode(), timeout=30)
 
 
+def test_the_kernel_does_not_tell_of_connections(home, dut):
+    """As after an upgrade of the system that took the module away: doors work, and status says what does not."""
+    module, hide = "nf_conntrack_netlink", "mv /usr/sbin/modprobe /usr/sbin/no-modprobe"
+    dut.board.ssh(f"modprobe {module} && {hide} && /etc/init.d/knocklet stop && rmmod {module} && /etc/init.d/knocklet start")
+    dut.expect_exact(READY.decode(), timeout=60)
+    warnings = json.loads(dut.board.ssh("knockletctl --json status").stdout)["warnings"]
+    assert warnings == [f"connections cannot be cut: the kernel lacks {module}"]
+    knock(home, dut, "ssh")
+    assert outside(home.lab, 22) == "open"
+    dut.board.ssh("mv /usr/sbin/no-modprobe /usr/sbin/modprobe && /etc/init.d/knocklet restart")
+    dut.expect_exact(READY.decode(), timeout=60)
+    assert json.loads(dut.board.ssh("knockletctl --json status").stdout)["warnings"] == []
+
+
 def test_what_they_need_with_64_services_and_200_clients(home, dut):
     """The last one: its configuration stays."""
     config = big_config()

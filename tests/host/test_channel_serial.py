@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 
 import pytest
 from host.serial_console import SerialConsole
@@ -88,6 +89,21 @@ def test_messages_of_the_kernel_in_between(router, quick):
         assert channel.run("seq 1 600").out == b"".join(b"%d\n" % number for number in range(1, 601))
         channel.put("/root/x", data := random.Random(1).randbytes(20_000), 0o644)
     assert router.read("root/x") == data
+
+
+def test_a_first_answer_that_gets_lost(console, quick):
+    lost = []
+
+    def spoil(data):
+        if lost or not re.search(rb"@\w{12}0@", data):
+            return data
+        lost.append(data)
+        return b""
+
+    console.spoil = spoil
+    with SerialChannel(console.port, BAUD) as channel:
+        assert channel.run("echo out").out == b"out\n"
+    assert lost
 
 
 def test_an_answer_that_gets_lost_and_output_that_is_spoiled(console, router, quick):

@@ -20,7 +20,7 @@ from . import protected
 from .netlink import ACK, CREATE, DUMP, EXCL, NESTED, REQUEST, Netlink, attribute, attributes, message, nest
 
 _SUBSYS = 1 << 8
-_NEW, _GET, _DELETE = 0, 1, 2
+_NEW, _GET, _DELETE, _GET_STATS = 0, 1, 2, 5
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _PROTOINFO, _TIMEOUT, _ID, _ZONE = 1, 2, 3, 4, 7, 12, 18
 _IP, _PROTO = 1, 2
 _SRC = {4: 1, 6: 3}
@@ -39,6 +39,24 @@ _SOCKET_ESTABLISHED = "01"  # in /proc/net/tcp
 _SOCKETS = 256  # that are looked at
 
 
+def _open():
+    """A Netlink, or None where the kernel has no netfilter to ask."""
+    try:
+        return Netlink()
+    except (KnockletError, OSError):
+        return None
+
+
+def works():
+    """Does the kernel tell of connections here? Else none can be cut: its part for that may be missing."""
+    asking = _open()
+    if not asking:
+        return False
+    failed = asking.ask(bytearray(message(_SUBSYS | _GET_STATS, REQUEST | ACK, 0, b"")))
+    asking.close()
+    return not failed
+
+
 def cut(services, address):
     """End the connections of `address` (4 or 16 bytes) to these services, also half-open ones.
 
@@ -47,9 +65,8 @@ def cut(services, address):
     """
     family = family_of(address)
     found = []
-    try:
-        asking = Netlink()
-    except (KnockletError, OSError):
+    asking = _open()
+    if not asking:
         return 0
     try:
         found = _find(asking, services, family, address)
@@ -97,9 +114,8 @@ def adopt(policy):
     Best effort, and only before the first rules: later, a connection without an entry is one that was cut.
     """
     ports = [service.port for service in protected.doors(policy) if service.protocol == protected.TCP and not service.cut]
-    try:
-        asking = Netlink()
-    except (KnockletError, OSError):
+    asking = _open()
+    if not asking:
         return
     for client, gateway in _sockets("/proc/net/tcp", ports) + _sockets("/proc/net/tcp6", ports):
         family = family_of(client[0])
