@@ -12,7 +12,7 @@ from lab.private import write_private
 from lab.visitor import KNOCKLET, Visitor
 
 _BUILDER = Path(__file__).resolve().parent.parent.parent / "scripts" / "build_board_image.py"
-READY = b"knocklet-engine: ready"
+READY = b"knocklet-engine: ready, firewall nft"
 PROMPT = b"Please press Enter"
 CONNECTED = "port 8883: connected"
 STEPS = ["7000/tcp", "9100/udp", "8000/tcp"]
