@@ -7,36 +7,12 @@ What takes away acts all the same.
 import pytest
 from net.clients import KeyClient, write_store
 from net.disk import Disk
-from net.holder import KEY, Holder
 from net.marks import one_firewall
 from net.missing import without
 from net.trials import BACK, FILE, FRONT, SIDE, in_force, opens, refused, stored, tried, with_steps
 from storage.replaying import traced
 
 pytestmark = one_firewall
-
-
-@pytest.fixture
-def config(config):
-    config["id"] = "home"
-    config["decoys"] = 0
-    config["sequences"] = {"front": {"steps": FRONT, "open": ["ssh"]}}
-    return config
-
-
-@pytest.fixture
-def engine(engine):
-    """Of a gateway that was in use before, and whose clock is not trusted."""
-    engine.write_key(KEY)
-    write_store(engine.state_dir)
-    return engine
-
-
-@pytest.fixture
-def holder(engine):
-    engine.start()
-    with Holder(engine) as holder:
-        yield holder
 
 
 def no_forwarding(lab, engine):

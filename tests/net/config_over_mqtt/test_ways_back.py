@@ -7,44 +7,10 @@ import copy
 
 import pytest
 from net import kernel
-from net.clients import write_store
-from net.fake_clock import QuickTime
-from net.holder import KEY, Holder
 from net.marks import one_firewall
 from net.trials import BACK, FRONT, opens, tried, with_steps
 
-SPEED = 20
-
 pytestmark = one_firewall
-
-
-@pytest.fixture
-def config(config):
-    config["id"] = "home"
-    config["decoys"] = 0
-    config["sequences"] = {"front": {"steps": FRONT, "open": ["ssh"]}}
-    return config
-
-
-@pytest.fixture
-def engine(engine):
-    """Of a gateway that was in use before, and whose clock is not trusted."""
-    engine.write_key(KEY)
-    write_store(engine.state_dir)
-    return engine
-
-
-@pytest.fixture
-def holder(engine):
-    engine.start()
-    with Holder(engine) as holder:
-        yield holder
-
-
-@pytest.fixture
-def quick(engine):
-    """Its trials of 30 s take a second and a half."""
-    QuickTime(engine, SPEED)
 
 
 class TestLockedOut:

@@ -6,8 +6,7 @@ one, and who was in is still in, and nobody else.
 
 import pytest
 from net import kernel
-from net.clients import write_store
-from net.holder import KEY, Holder
+from net.holder import Holder
 from net.marks import one_firewall
 from net.trials import BACK, FRONT, SIDE, in_force, opens, tried, with_steps
 from storage.replaying import traced
@@ -19,21 +18,6 @@ ALL_WAYS = FRONT, BACK, SIDE
 MOST = 60  # of one call: it makes fewer
 LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("sendto", "openat", "close", "recvfrom", "lseek", "poll")]
 CALLS = ["write", "fsync", "rename", *LONG]
-
-
-@pytest.fixture
-def config(config):
-    config["id"] = "home"
-    config["decoys"] = 0
-    config["sequences"] = {"front": {"steps": FRONT, "open": ["ssh"]}}
-    return config
-
-
-@pytest.fixture
-def engine(engine):
-    engine.write_key(KEY)
-    write_store(engine.state_dir)
-    return engine
 
 
 def killed_at(engine, name, nth, say):

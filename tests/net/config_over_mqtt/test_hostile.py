@@ -34,16 +34,13 @@ RSS_MARGIN_KB = 128
 
 @pytest.fixture
 def config(config, anna):
-    config["id"] = NAME
-    config["decoys"] = 0
-    config["sequences"] = {"front": {"steps": FRONT, "open": ["ssh"]}}
     config["clients"] = {"anna": anna.entry("ssh")}
     return config
 
 
 @pytest.fixture
 def engine(engine):
-    engine.write_key(KEY)
+    """Its clock is trusted."""
     return in_use(engine)
 
 

@@ -8,7 +8,7 @@ import pytest
 from net.attacker import VERSION_AT, Attacker
 from net.clients import YEAR_S, in_use, knock, write_store
 from net.fake_clock import FakeClock
-from net.holder import KEY, NAME, Holder
+from net.holder import Holder
 from net.marks import one_firewall
 from net.trials import BACK, FRONT, SIDE, in_force, opens, with_steps
 from net.untouched import state
@@ -22,16 +22,13 @@ SSH = 1
 
 @pytest.fixture
 def config(config, anna):
-    config["id"] = NAME
-    config["decoys"] = 0
-    config["sequences"] = {"front": {"steps": FRONT, "open": ["ssh"]}}
     config["clients"] = {"anna": anna.entry("ssh")}
     return config
 
 
 @pytest.fixture
 def engine(engine):
-    engine.write_key(KEY)
+    """Its clock is trusted."""
     return in_use(engine)
 
 
