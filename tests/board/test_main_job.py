@@ -139,5 +139,10 @@ def test_what_they_need_with_64_services_and_200_clients(home, dut):
     dut.expect_exact(CONNECTED, timeout=60)
     home.lab.knock(config["sequences"]["front"]["steps"])
     dut.expect_event("opened", service="camera")
-    used = used_kb(dut.board)
-    assert used["Pss:"] < PSS_KB and used["Anonymous:"] < ANONYMOUS_KB, used
+
+    def little():
+        """Not while the heap gives back: that touches all of it (edge/heap.py)."""
+        used = used_kb(dut.board)
+        return used["Pss:"] < PSS_KB and used["Anonymous:"] < ANONYMOUS_KB
+
+    wait_until(little, "they need little memory", timeout_s=30, interval_s=1)

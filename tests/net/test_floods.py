@@ -37,6 +37,11 @@ def of_process(process, name):
     return int(re.search(rf"^{name}:\s*(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)[1])
 
 
+def has_not_grown(process, rss_kb):
+    """For a moment it may have: what the heap gives back is touched first (edge/heap.py)."""
+    wait_until(lambda: of_process(process, "VmRSS") - rss_kb < RSS_MARGIN_KB, f"it needs no more memory than {rss_kb} kB")
+
+
 def gets_in(lab, dut, times, tries, **options):
     """Is the client let in `times` times by at most `tries` knocks? Each time it is shown out again."""
     opened = 0
@@ -61,7 +66,7 @@ def test_spoofed_first_steps(lab, dut, family):
         assert gets_in(lab, dut, times=4, tries=12, to=gateway, delay_ms=STEP_DELAY_MS)
         assert flood.rate() > 15_000
         status = dut.ctl("status")
-        assert of_process(dut.process, "VmRSS") - rss_kb < RSS_MARGIN_KB
+        has_not_grown(dut.process, rss_kb)
     assert 1000 < status["attempts"] <= ENTRIES
     assert status["packets"]["step_started"] > 10_000
 
@@ -109,7 +114,7 @@ def test_garbage(lab, dut, family):
         assert gets_in(lab, dut, times=2, tries=6, delay_ms=STEP_DELAY_MS)
         wait_until(lambda: sent() > 20_000, "20,000 packets")
     assert dut.process.poll() is None
-    assert of_process(dut.process, "VmRSS") - rss_kb < RSS_MARGIN_KB
+    has_not_grown(dut.process, rss_kb)
     assert gets_in(lab, dut, times=1, tries=3)
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from net.conftest import BUILD, bits, config, dut, engine, heard, labs, test_case_name  # noqa: F401
+from net.conftest import BUILD, bits, config, dut, dut_directory, engine, heard, labs, test_case_name  # noqa: F401
 from openwrt.fw4 import Fw4
 
 

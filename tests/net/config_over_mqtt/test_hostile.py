@@ -211,7 +211,8 @@ def test_flood(lab, dut, anna, bits):
                 dut.expect_event("opened", client="front")
                 dut.ask("close", all=True)
             wait_until(lambda: refused().get("mac", 0) >= 20, "more of it", 10)
-            assert rss_kb(dut) <= before_kb + RSS_MARGIN_KB
+            # For a moment it may be more: what the heap gives back is touched first (edge/heap.py).
+            wait_until(lambda: rss_kb(dut) <= before_kb + RSS_MARGIN_KB, f"it needs no more memory than {before_kb} kB")
         finally:
             ended.set()
             flooding.join()
