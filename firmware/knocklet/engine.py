@@ -62,7 +62,6 @@ _TIDY_MS = 2000  # after a change: its answer is given, and what was read is gar
 _SAFE_MS = 3_600_000
 _SAFE_MODE = ("safe mode, after five starts in ten minutes: knocks open; no reports, nothing from MQTT; "
               "it ends in an hour, or by a restart of the service")  # fmt: skip
-_NO_CUTS = "connections cannot be cut: the kernel lacks nf_conntrack_netlink"
 # Collect after so much, instead of when the heap is full: what is touched stays small, and what stays lies close together.
 _GC_BYTES = 65536
 
@@ -172,9 +171,7 @@ class Engine:
         self._apply_clients()
         self.interfaces.set(new.interfaces, rings, self.ports.apply(new, chosen), now_ms())
         self.firewall_why = why
-        self.warnings = new.warnings + warnings
-        if not conntrack.works():
-            self.warnings.append(_NO_CUTS)
+        self.warnings = new.warnings + warnings + conntrack.warnings()
         if self._safe:
             self.warnings.append(_SAFE_MODE)
         elif new.name and not self.agent:

@@ -5,6 +5,8 @@ import os
 import re
 from contextlib import suppress
 
+from lab.waiting import wait_until
+
 _SET = re.compile(r"knocklet_(\d+)_[46]_[0-9a-f]+(?:_(idle|max))?")
 _IPSET_ENTRY = re.compile(r"add (\S+) (\S+) timeout (\d+)")
 
@@ -37,6 +39,17 @@ def cpu_ms(process):
     """Milliseconds of processor time that a Popen has used, by the scheduler's own clock."""
     with open(f"/proc/{process.pid}/schedstat") as file:
         return int(file.read().split()[0]) / 1e6
+
+
+def status_of(process, name):
+    """A number of /proc/PID/status, as VmRSS in kB."""
+    with open(f"/proc/{process.pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+
+def has_not_grown(process, rss_kb, margin_kb):
+    """Its VmRSS. For a moment it may have: what the heap gives back is touched first (edge/heap.py)."""
+    wait_until(lambda: status_of(process, "VmRSS") - rss_kb < margin_kb, f"it needs no more memory than {rss_kb} kB")
 
 
 def descriptors(process):

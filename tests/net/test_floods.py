@@ -5,10 +5,8 @@ Yes or no, with wide margins, since other work may share the machine: the figure
 
 import contextlib
 import itertools
-import re
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from net import garbage, kernel
@@ -32,16 +30,6 @@ def config(config):
     return config
 
 
-def of_process(process, name):
-    """A number of /proc/PID/status."""
-    return int(re.search(rf"^{name}:\s*(\d+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)[1])
-
-
-def has_not_grown(process, rss_kb):
-    """For a moment it may have: what the heap gives back is touched first (edge/heap.py)."""
-    wait_until(lambda: of_process(process, "VmRSS") - rss_kb < RSS_MARGIN_KB, f"it needs no more memory than {rss_kb} kB")
-
-
 def gets_in(lab, dut, times, tries, **options):
     """Is the client let in `times` times by at most `tries` knocks? Each time it is shown out again."""
     opened = 0
@@ -62,11 +50,11 @@ def test_spoofed_first_steps(lab, dut, family):
     gateway = getattr(lab.gateway, family)
     with lab.flood(STEPS[0], rate=20_000, to=gateway) as flood:
         time.sleep(0.5)
-        rss_kb = of_process(dut.process, "VmRSS")
+        rss_kb = kernel.status_of(dut.process, "VmRSS")
         assert gets_in(lab, dut, times=4, tries=12, to=gateway, delay_ms=STEP_DELAY_MS)
         assert flood.rate() > 15_000
         status = dut.ctl("status")
-        has_not_grown(dut.process, rss_kb)
+        kernel.has_not_grown(dut.process, rss_kb, RSS_MARGIN_KB)
     assert 1000 < status["attempts"] <= ENTRIES
     assert status["packets"]["step_started"] > 10_000
 
@@ -109,12 +97,12 @@ def sending(lab, packets):
 def test_garbage(lab, dut, family):
     """Malformed packets of every kind, as fast as they go."""
     kinds = garbage.kinds(getattr(lab.attacker, family), getattr(lab.gateway, family), getattr(lab.camera, family), seed=2)
-    rss_kb = of_process(dut.process, "VmRSS")
+    rss_kb = kernel.status_of(dut.process, "VmRSS")
     with sending(lab, [packet for made in kinds.values() for packet in made]) as sent:
         assert gets_in(lab, dut, times=2, tries=6, delay_ms=STEP_DELAY_MS)
         wait_until(lambda: sent() > 20_000, "20,000 packets")
     assert dut.process.poll() is None
-    has_not_grown(dut.process, rss_kb)
+    kernel.has_not_grown(dut.process, rss_kb, RSS_MARGIN_KB)
     assert gets_in(lab, dut, times=1, tries=3)
 
 
@@ -124,9 +112,9 @@ def test_garbage(lab, dut, family):
 def wake_ups(dut):
     """(times that the engine went to sleep and was woken, ms that it worked) while WATCH_S passed."""
     time.sleep(0.3)  # what came before is over
-    before, used_ms = of_process(dut.process, "voluntary_ctxt_switches"), kernel.cpu_ms(dut.process)
+    before, used_ms = kernel.status_of(dut.process, "voluntary_ctxt_switches"), kernel.cpu_ms(dut.process)
     time.sleep(WATCH_S)
-    return of_process(dut.process, "voluntary_ctxt_switches") - before, kernel.cpu_ms(dut.process) - used_ms
+    return kernel.status_of(dut.process, "voluntary_ctxt_switches") - before, kernel.cpu_ms(dut.process) - used_ms
 
 
 def test_idle(dut):

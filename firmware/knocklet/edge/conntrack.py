@@ -47,14 +47,14 @@ def _open():
         return None
 
 
-def works():
-    """Does the kernel tell of connections here? Else none can be cut: its part for that may be missing."""
+def warnings():
+    """A list of lines: what the kernel cannot do here. Its part for connections may be missing."""
     asking = _open()
-    if not asking:
-        return False
-    failed = asking.ask(bytearray(message(_SUBSYS | _GET_STATS, REQUEST | ACK, 0, b"")))
-    asking.close()
-    return not failed
+    failed = True
+    if asking:
+        failed = asking.ask(bytearray(message(_SUBSYS | _GET_STATS, REQUEST | ACK, 0, b"")))
+        asking.close()
+    return ["connections cannot be cut: the kernel lacks nf_conntrack_netlink"] if failed else []
 
 
 def cut(services, address):

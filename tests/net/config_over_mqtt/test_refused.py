@@ -26,6 +26,14 @@ def no_nft(lab, engine):
     return lambda: missing.__exit__(None, None, None)
 
 
+def stays(lab, engine, kept):
+    """In force is this version, with BACK and without SIDE; after a restart, too."""
+    assert in_force(engine) == f"{kept} from MQTT"
+    engine.restart()
+    assert in_force(engine) == f"{kept} from MQTT"
+    assert opens(lab, engine, FRONT, BACK, SIDE) == [FRONT, BACK]
+
+
 CANNOT = {
     "no forwarding": (no_forwarding, "the kernel does not forward"),
     "no nft": (no_nft, "nft"),
@@ -161,10 +169,7 @@ class TestStorage:
                  for word in ("-P", path)]  # fmt: skip
         with traced(engine.process, "-e", f"trace={call}", "-e", f"inject={call}:error={error}", *paths):
             refused(holder.push(with_steps(config, side=SIDE))[1], "it cannot be stored")
-        assert in_force(engine) == f"{kept} from MQTT"
-        engine.restart()
-        assert in_force(engine) == f"{kept} from MQTT"
-        assert opens(lab, engine, FRONT, BACK, SIDE) == [FRONT, BACK]
+        stays(lab, engine, kept)
 
     def test_a_confirm_that_fails_half_way(self, lab, engine, holder, config):
         """What was kept has made room already, and still it is what counts; the next confirm is good."""
@@ -174,10 +179,7 @@ class TestStorage:
             refused(holder.ask("confirm", version=version), "it cannot be stored")
         assert stored(engine) == ["config.before", "config.trial"]
         holder.obeyed("rollback")
-        assert in_force(engine) == f"{kept} from MQTT"
-        engine.restart()
-        assert in_force(engine) == f"{kept} from MQTT"
-        assert opens(lab, engine, FRONT, BACK, SIDE) == [FRONT, BACK]
+        stays(lab, engine, kept)
 
     def test_damaged(self, lab, engine, holder, config):
         """The one in force is damaged: the one before it. Both: the file. Nothing a stranger wrote is ever taken."""
