@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from knocklet import VERSION
+from lab.waiting import sleeps, wait_until
 
 pytestmark = pytest.mark.usefixtures("no_sockets")
 
@@ -118,6 +119,7 @@ def test_ctrl_c():
     with subprocess.Popen(**program(knock), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while not process.stderr.readline().startswith("This knock takes 10 s"):   # from here on it is at work
             pass
+        wait_until(lambda: sleeps(process.pid), "the knock waits for its second step")
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=5) == ("", "")
     assert process.returncode == 130

@@ -2,7 +2,10 @@
 
 import socket
 import struct
+import time
 from dataclasses import dataclass
+
+from .waiting import wait_until
 
 _ETH_P_ALL = 3
 _PACKET_OUTGOING = 4
@@ -33,6 +36,7 @@ class Wire:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         self._socket.bind((interface, _ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        wait_until(_stamped_at_arrival, "the kernel stamps packets when they arrive")
 
     def __enter__(self):
         return self
@@ -58,6 +62,22 @@ class Wire:
         return [packet.step for packet in self.packets(wait_s) if packet.port in ports]
 
 
+def _stamped_at_arrival():
+    """False in the first milliseconds after somebody asked for stamps: packets then get theirs when they are read."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.settimeout(1)
+        probe.bind(("127.0.0.1", 0))
+        probe.sendto(b"", probe.getsockname())
+        sent_ns = time.time_ns()
+        return _stamp_ns(probe.recvmsg(1, 64)[1]) <= sent_ns
+
+
+def _stamp_ns(notes):
+    seconds, nanoseconds = struct.unpack("@ll", notes[0][2])
+    return seconds * 10**9 + nanoseconds
+
+
 def _read(data, notes):
     if data[0] >> 4 == 4:
         number, source, destination = data[9], data[12:16], data[16:20]
@@ -66,11 +86,10 @@ def _read(data, notes):
         number, source, destination, data = data[6], data[8:24], data[24:40], data[40:]
     if number not in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
         return None
-    seconds, nanoseconds = struct.unpack("@ll", notes[0][2])
     family = socket.AF_INET if len(source) == 4 else socket.AF_INET6
     tcp = number == socket.IPPROTO_TCP
     return Packet(
-        seconds + nanoseconds / 1e9,
+        _stamp_ns(notes) / 1e9,
         socket.inet_ntop(family, source),
         socket.inet_ntop(family, destination),
         "tcp" if tcp else "udp",

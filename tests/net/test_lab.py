@@ -13,7 +13,7 @@ import pytest
 from lab import Lab, LabError, leftovers
 from lab.host import NETNS_DIR
 from lab.page import PAGE
-from lab.waiting import wait_until
+from lab.waiting import sleeps, wait_until
 
 TESTS = Path(__file__).resolve().parent.parent
 CLOSED = 9  # nobody listens there
@@ -218,6 +218,7 @@ def test_nothing_stays_after_an_exception():
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_stays_after_a_signal(signum):
     with owner("time.sleep(1000)") as (process, prefix, pids):
+        wait_until(lambda: sleeps(process.pid), "the owner sleeps")
         process.send_signal(signum)
         assert process.wait(timeout=10) != 0
     assert names(prefix) == [] and living(pids) == []
