@@ -316,6 +316,52 @@ def test_shut_before_the_engine_and_without_it(shut, why):
     assert in_force(shut) == "closed"
 
 
+EARLY = "/etc/rc.d/S18knocklet-closed"   # the firewall is 19, the network 20
+
+
+def early_boot(router):
+    router.run("/etc/init.d/knocklet-closed", "enable")
+    found = router.run(EARLY, "boot")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("why", [None, no_configuration, no_micropython, no_device])
+def test_shut_before_the_firewall(shut, why):
+    """And nothing is started yet: neither the firewall nor the network is there."""
+    shut.init("enable")
+    if why:
+        why(shut)
+    early_boot(shut)
+    assert in_force(shut) == "closed"
+    assert not (shut.place / "tmp" / "calls").exists()
+
+
+@pytest.mark.parametrize("how", ["service", "settings"])
+def test_disabled_is_not_shut_before_the_firewall(shut, how):
+    if how == "settings":
+        shut.init("enable")
+        shut.uci(enabled="0")
+    early_boot(shut)
+    assert in_force(shut) is None
+
+
+@pytest.mark.parametrize("why", [no_settings, bad_settings])
+def test_bad_settings_are_shut_before_the_firewall(shut, why):
+    """Nobody knows then whether it is enabled. What is wrong is said when the engine is to start."""
+    shut.init("enable")
+    why(shut)
+    shut.run("/etc/init.d/knocklet-closed", "boot")
+    assert in_force(shut) == "closed"
+
+
+def test_starting_it_by_hand_shuts_nothing(shut):
+    """As a package's installation does with each init script."""
+    shut.init("enable")
+    for word in ("start", "stop"):
+        assert shut.run("/etc/init.d/knocklet-closed", word).returncode == 0
+    assert in_force(shut) is None
+
+
 def test_what_is_in_force_stays(shut):
     """Somebody may be in."""
     shut.write("/tmp/in_force", "open for one")

@@ -9,6 +9,7 @@ from knocklet_tool import board_folder, package_build, package_version
 
 BOARD = board_folder.load("openwrt")
 IPK = BOARD.model.package.formats["ipk"]
+LINKS = ("etc/rc.d/S18knocklet-closed", "etc/rc.d/S95knocklet")
 OLD, NEW = "0.1.0", "0.2.0"
 
 
@@ -61,7 +62,7 @@ class Knocklet:
     @property
     def protects(self):
         """Is nothing of it gone: the program, the service at boot, the rules, what it knows until then, the key?"""
-        paths = ["usr/lib/knocklet/start.sh", "etc/rc.d/S95knocklet", "var/run/knocklet/ntp"]
+        paths = ["usr/lib/knocklet/start.sh", *LINKS, "var/run/knocklet/ntp"]
         paths += ["etc/knocklet/key", "etc/config/knocklet"]
         there = [(self.router.place / path).is_symlink() or (self.router.place / path).exists() for path in paths]
         return all(there) and not self.taken_away
@@ -105,6 +106,6 @@ def test_remove(knocklet):
     uninstall = "micropython /usr/lib/knocklet/knocklet_engine.py --uninstall"
     assert knocklet.taken_away == [uninstall, "nft delete table inet knocklet"]
     place = knocklet.router.place
-    gone = ("usr/lib/knocklet/start.sh", "etc/rc.d/S95knocklet", "var/run/knocklet")
+    gone = ("usr/lib/knocklet/start.sh", *LINKS, "var/run/knocklet")
     assert not [path for path in gone if (place / path).is_symlink() or (place / path).exists()]
     assert (place / "etc/knocklet/key").exists()

@@ -138,7 +138,7 @@ def test_broken_configuration(lab, router, fw4):
     assert ran.stderr.startswith("knocklet-engine: zone: found 'open'") and ran.stderr.count("\n") == 1
 
 
-def test_shut_without_an_engine(lab, router, engine, instances):
+def test_shut_without_an_engine(lab, router, engine, fw4, instances):
     """After a boot with a broken configuration the rules that were kept are there: a rule of the owner's opens nothing."""
     lab.knock(STEPS)
     engine.expect_event("opened", service="ssh")
@@ -146,10 +146,18 @@ def test_shut_without_an_engine(lab, router, engine, instances):
     assert (kept.stdout, kept.stderr) == ("", "")
     engine.kill()
     lab.gateway.run(["nft", "delete", "table", "inet", "knocklet"])
-    lab.gateway.run(["nft", "insert", "rule", "inet", "fw4", "input", "tcp", "dport", "22", "accept"])
+    open_rule = ["nft", "insert", "rule", "inet", "fw4", "input", "tcp", "dport", "22", "accept"]
+    lab.gateway.run(open_rule)
     assert lab.tcp_open(lab.gateway.ip4, 22) == "open"
     router.write("/etc/knocklet/config.json", '{"zone": "open"}')
     lab.gateway.run(router.inside("/etc/init.d/knocklet", "boot"))
+    assert lab.tcp_open(lab.gateway.ip4, 22) == "refused"
+    # As at a boot: before the firewall comes, with that rule.
+    router.init("enable")
+    fw4.flush()
+    lab.gateway.run(router.inside("/etc/init.d/knocklet-closed", "boot"))
+    fw4.start()
+    lab.gateway.run(open_rule)
     assert lab.tcp_open(lab.gateway.ip4, 22) == "refused"
 
 

@@ -9,6 +9,7 @@ from openwrt.router import BOARD, Router
 
 # As sysupgrade finds what to keep: sbin/sysupgrade of OpenWrt's base-files.
 KEPT = "find $(sed -ne '/^[[:space:]]*$/d; /^#/d; p' /lib/upgrade/keep.d/*) -type f -o -type l"
+LINKS = ("/etc/rc.d/S18knocklet-closed", "/etc/rc.d/S95knocklet")
 ONCE = "/etc/uci-defaults/30-knocklet"   # removed when it has run
 
 
@@ -32,21 +33,27 @@ def ran(router):
     return path.read_text().splitlines() if path.exists() else []
 
 
+def enable(router):
+    """As the package's installation does."""
+    for name in ("knocklet-closed", "knocklet"):
+        router.run(f"/etc/init.d/{name}", "enable")
+
+
 def test_kept(router):
-    """All files of the package and of the owner, and the link that starts the service."""
-    router.init("enable")
+    """All files of the package and of the owner, and the links that start the services."""
+    enable(router)
     kept = set(router.run("/bin/sh", "-c", KEPT).stdout.split())
     board = {f"/{path.relative_to(BOARD / 'files')}" for path in (BOARD / "files").rglob("*") if path.is_file()}
     firmware = router.place / "usr" / "lib" / "knocklet"
     owners = {f"/etc/knocklet/{name}" for name in ("config.json", "clients.json", "key", "agent.json", "state/replay")}
-    wanted = board - {ONCE} | {"/usr/bin/knockletctl", "/etc/rc.d/S95knocklet"} | owners
+    wanted = board - {ONCE} | {"/usr/bin/knockletctl", *LINKS} | owners
     wanted |= {f"/usr/lib/knocklet/{path.relative_to(firmware)}" for path in firmware.rglob("*") if path.is_file()}
     assert kept == wanted
 
 
 def test_after_an_upgrade_of_the_system(router, tmp_path):
     """MicroPython has gone with the other packages: what was kept says so at boot, and how it comes back."""
-    router.init("enable")
+    enable(router)
     kept = router.run("/bin/sh", "-c", KEPT).stdout.split()
     new = Router(tmp_path / "new", package=False, micropython=False)
     for path in kept:
@@ -161,7 +168,8 @@ def test_an_upgrade_starts_the_new_engine(router, upgrade, running, expected):
 
 def test_files_that_apk_has_put_aside(router):
     """As it does with all of /etc that is there already. What the owner edits stays aside."""
-    files = ("init.d/knocklet", "capabilities/knocklet-engine.json", "hotplug.d/ntp/knocklet", "sysctl.d/30-knocklet.conf")
+    files = ("init.d/knocklet", "init.d/knocklet-closed", "capabilities/knocklet-engine.json", "hotplug.d/ntp/knocklet")
+    files += ("sysctl.d/30-knocklet.conf",)
     for name in (*files, "config/knocklet"):
         router.write(f"/etc/{name}.apk-new", f"new {name}")
     once(router)
