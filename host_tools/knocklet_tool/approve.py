@@ -14,8 +14,8 @@ from . import settings
 from .approval import ENDS, REQUEST, Request, request_of
 from .command_report import CommandReport
 from .errors import GatewayError, InputError
+from .event_history import History
 from .event_report import Doubts, EventReport
-from .history import History
 from .intake import NEW, Intake
 from .mqtt import Link
 from .options import Json, MaybeName

@@ -15,8 +15,8 @@ from knocklet.wire.topics import EVENT, topic
 
 from . import places, settings
 from .errors import InputError
+from .event_history import History
 from .event_report import Doubts
-from .history import History
 from .intake import Intake, Report
 from .listen import listen
 from .mqtt import Link, Message

@@ -3,12 +3,12 @@
 from knocklet.wire.topics import CONFIG
 
 from . import config_history, settings
-from .ask import ask
 from .command_report import CommandReport
 from .config_report import from_fields, version_text
 from .errors import ForgedError, GatewayError, RefusedError
 from .options import Json, MaybeName, Wait
 from .output import Output
+from .retained import ask
 from .sealed_request import WAIT_S, command, hex_version
 
 _LOOK_S = 3.0

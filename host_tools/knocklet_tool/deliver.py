@@ -7,8 +7,8 @@ from knocklet.wire.topics import STATUS
 from . import settings
 from .delivery import DONE, WAITING, Delivery, Plan
 from .errors import BrokerError
+from .event_history import History
 from .event_report import Doubts
-from .history import History
 from .intake import Intake, split
 from .mqtt import Link
 from .output import Output

@@ -7,11 +7,11 @@ from typing import Any
 from knocklet.wire.topics import GRANTS
 
 from . import settings
-from .ask import Kept, ask
 from .event_report import short
 from .local_time import at
 from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
+from .retained import Kept, ask
 from .several import chosen
 from .status import end
 

@@ -9,10 +9,10 @@ from knocklet.wire import sealed
 from knocklet.wire.topics import CONFIG, OFFLINE
 
 from . import config_history
-from .ask import ask
 from .config_report import ConfigReport, from_fields
 from .errors import ForgedError, GatewayError, RefusedError
 from .output import Output
+from .retained import ask
 from .sealed_request import command, keys_of
 from .settings import Gateway, Settings
 

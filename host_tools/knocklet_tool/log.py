@@ -12,8 +12,8 @@ import ujson
 
 from . import settings
 from .errors import InputError
+from .event_history import History, Stored
 from .event_report import EventReport, missing_text
-from .history import History, Stored
 from .options import Everything, Group, Json, MaybeName
 from .output import Output
 from .several import chosen

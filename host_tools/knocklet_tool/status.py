@@ -8,12 +8,12 @@ import typer
 from knocklet.wire.topics import CONFIG, INFO, STATE
 
 from . import settings
-from .ask import Kept, ask
 from .errors import ForgedError, GatewayError
 from .event_report import short
 from .local_time import at
 from .options import Everything, Group, Json, MaybeName, Wait
 from .output import Line, Output
+from .retained import Kept, ask
 from .several import chosen
 
 _TOPICS = INFO, STATE, CONFIG

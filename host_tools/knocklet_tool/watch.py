@@ -12,8 +12,8 @@ from knocklet.wire.topics import EVENT, topic
 from . import question, settings
 from .approval import Prompter
 from .errors import InputError
+from .event_history import History
 from .event_report import Doubts, EventReport
-from .history import History
 from .intake import NEW
 from .listen import listen
 from .options import Everything, Group, Json, MaybeName

@@ -7,9 +7,9 @@ import pytest
 from host.fake_gateway import KEY, OTHER_KEY, sealed
 
 from knocklet.wire.keys import event_key
-from knocklet_tool import history as module
+from knocklet_tool import event_history as module
 from knocklet_tool.errors import HistoryError
-from knocklet_tool.history import History
+from knocklet_tool.event_history import History
 from knocklet_tool.settings import Gateway
 
 pytestmark = pytest.mark.usefixtures("home", "no_sockets")

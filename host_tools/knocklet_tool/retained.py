@@ -6,8 +6,8 @@ from typing import Any
 
 from knocklet.wire.topics import OFFLINE, ONLINE, STATUS, topic
 
+from .event_history import History
 from .event_report import Doubts
-from .history import History
 from .intake import FORGED, NEW, STALE, Report, split
 from .mqtt import Link
 from .output import Output
