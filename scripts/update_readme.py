@@ -38,6 +38,8 @@ def demo():
 
 def number(value):
     if isinstance(value, float):
+        if 0.99 < value < 1:   # of a ratio the rest counts
+            return str(value)
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return str(value)
 

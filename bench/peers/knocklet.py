@@ -21,7 +21,7 @@ class Knocklet:
     def __init__(self, place, interpreter=MICROPYTHON[64]):
         self.place = place
         self.run_dir = place.directory / "knocklet"
-        self._log = place.directory / "knocklet.log"
+        self.log = place.directory / "knocklet.log"   # what it says
         self._micropython = interpreter
         self._process = None
         self.config = place.directory / "config.json"
@@ -49,7 +49,7 @@ class Knocklet:
     def start(self):
         self.place.door(self.DOOR)
         self.write_config()
-        with open(self._log, "wb") as log:
+        with open(self.log, "wb") as log:
             self._process = self.place.gateway.popen(self._engine("--config", self.config), stdout=log, stderr=log)
         self.pid = self._process.pid
         wait_until(self._is_ready, "the engine is ready")
@@ -66,7 +66,7 @@ class Knocklet:
         return [self._micropython, *heap, FIRMWARE / "knocklet_engine.py", *options, *arguments]
 
     def _is_ready(self):
-        said = self._log.read_text()
+        said = self.log.read_text()
         if self._process.poll() is not None:
             raise RuntimeError(f"the engine has ended: {' '.join(said.split())}")
         return "knocklet-engine: ready" in said

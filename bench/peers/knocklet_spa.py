@@ -59,7 +59,3 @@ class KnockletSpa(Knocklet):
     def end(self, source):
         with self.place.client.inside(), Outsider(self.place.gateway.ip4, source) as outsider:
             outsider.send(PORT, self._knocked.packet(SERVICE, CLOSE))
-
-    def log(self):
-        """What the engine has said so far, as lines."""
-        return self._log.read_text().splitlines()
